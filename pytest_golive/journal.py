@@ -1,0 +1,262 @@
+"""The journal: an append-only log in which every line holds the digest of the line before.
+
+One line is one canonical JSON record whose last member, `sha256`, is the digest of the record without that member; `prev` is the
+digest of the record before. So an edit, a deletion or a swap is found by anybody with sha256sum. What a chain cannot show is
+that its newest lines were cut off: that is why the head is written into every signed report and marker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+from pytest_golive import canonical
+from pytest_golive.errors import JournalError
+
+ORIGIN = "0" * 64
+"""The `prev` of the first record."""
+
+_CHUNK = 64 * 1024
+_EVENT = re.compile(r"[a-z][a-z0-9-]*")
+_BROKEN = "keep the file as it is and find out who changed it; start a new journal under another name"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One record: `seq` counts from 1, `at` is UTC, `hash` is the record's own digest, `prev` that of the one before."""
+
+    seq: int
+    at: datetime
+    event: str
+    detail: Mapping[str, Any]
+    prev: str
+    hash: str
+
+
+@final
+class Journal:
+    """A journal file; the object holds no descriptor, so it may be shared by threads and survives a fork."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
+        """Write one record and wait until the disk has it; JournalError if that cannot be done.
+
+        `event` is a lower-case word with hyphens, `detail` is JSON-like without floats, `now` carries its zone; ValueError or
+        TypeError otherwise, with nothing written. A record that a crash cut short is removed, and the removal recorded.
+        """
+        if not _EVENT.fullmatch(event):
+            raise ValueError(f"{event!r} is not a word for an event")
+        _refuse_floats(detail)
+        canonical.dumps(detail)
+        at = _utc(now)
+        try:
+            with self._locked() as fd:
+                size = os.fstat(fd).st_size
+                last, torn = self._tail(fd, size)
+                lines = []
+                if torn:
+                    cut = {"bytes": len(torn), "sha256": canonical.sha256(torn)}
+                    last, line = _chain(last, "recovered-torn-tail", cut, at)
+                    lines.append(line)
+                last, line = _chain(last, event, detail, at)
+                lines.append(line)
+                kept = size - len(torn)
+                if torn:
+                    os.ftruncate(fd, kept)
+                _write(fd, b"".join(lines), kept)
+                if not kept:
+                    _sync_folder(self.path.parent)
+                return last
+        except OSError as error:
+            raise JournalError(
+                f"the journal {self.path} cannot be written: {error.strerror or error}",
+                hint=f"let this user write the folder {self.path.parent}, or name another journal in golive.yaml",
+            ) from error
+
+    def head(self) -> tuple[int, str]:
+        """Number and digest of the newest whole record; (0, zeros) if nothing was written yet."""
+        try:
+            with self._reading() as fd:
+                last, _ = self._tail(fd, os.fstat(fd).st_size)
+        except FileNotFoundError:
+            last = None
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return (last.seq, last.hash) if last else (0, ORIGIN)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every record in order, each checked against the one before; JournalError names the line that is wrong."""
+        try:
+            with self._reading() as fd:
+                size = os.fstat(fd).st_size
+                yield from self._checked(fd, size)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def verify(self) -> int:
+        """How many records the whole, unbroken chain has; JournalError names the line that is wrong."""
+        return sum(1 for _ in self.entries())
+
+    def _checked(self, fd: int, size: int) -> Iterator[Entry]:
+        last: Entry | None = None
+        with os.fdopen(os.dup(fd), "rb") as file:
+            number = 0
+            while file.tell() < size:
+                number += 1
+                line = file.readline()
+                if not line.endswith(b"\n"):
+                    raise JournalError(
+                        f"line {number} of {self.path} is cut short",
+                        hint="a crash may have done it: the next record that is written removes it and says so",
+                    )
+                entry = self._parse(line[:-1], f"line {number}")
+                if entry.prev != (last.hash if last else ORIGIN):
+                    raise JournalError(
+                        f"line {number} of {self.path} does not follow the line before it", hint=_BROKEN
+                    )
+                if entry.seq != (last.seq if last else 0) + 1:
+                    raise JournalError(f"line {number} of {self.path} has the number {entry.seq}", hint=_BROKEN)
+                last = entry
+                yield entry
+
+    def _parse(self, line: bytes, where: str) -> Entry:
+        try:
+            record = json.loads(line)
+            claimed = record.pop("sha256")
+            body = canonical.dumps(record)
+            if canonical.sha256(body) != claimed or _close(body, claimed) != line:
+                raise ValueError("altered")
+            return Entry(
+                seq=int(record["seq"]),
+                at=datetime.fromisoformat(record["at"]),
+                event=str(record["event"]),
+                detail=dict(record["detail"]),
+                prev=str(record["prev"]),
+                hash=claimed,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise JournalError(f"{where} of {self.path} was altered", hint=_BROKEN) from None
+
+    def _tail(self, fd: int, size: int) -> tuple[Entry | None, bytes]:
+        """The newest whole record, and the bytes after it that a crash left without an end of line."""
+        tail, start = b"", size
+        while start > 0 and tail.count(b"\n") < 2:
+            step = min(_CHUNK, start)
+            start -= step
+            tail = os.pread(fd, step, start) + tail
+        whole, newline, torn = tail.rpartition(b"\n")
+        if not newline:
+            return None, torn
+        return self._parse(whole.rpartition(b"\n")[2], "the last line"), torn
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """A descriptor that holds the only write lock on the file that the path names now."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for _ in range(8):
+            fd = os.open(self.path, flags, 0o600)
+            try:
+                self._refuse_shared(fd)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                # while waiting for the lock the file may have been moved away; its successor is the journal then
+                if os.path.samestat(os.fstat(fd), os.stat(self.path, follow_symlinks=False)):
+                    yield fd
+                    return
+            finally:
+                os.close(fd)
+        raise JournalError(
+            f"the journal {self.path} is replaced again and again", hint="stop whatever keeps moving the file"
+        )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[int]:
+        """A descriptor for reading, opened while no record was half-written."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _refuse_shared(self, fd: int) -> None:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise JournalError(f"the journal {self.path} is not a regular file", hint="name a file")
+        if status.st_mode & 0o022:
+            raise JournalError(
+                f"others can write the journal {self.path} (mode {stat.S_IMODE(status.st_mode):04o})",
+                hint=f"chmod 600 {self.path}",
+            )
+
+    def _unreadable(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"the journal {self.path} cannot be read: {error.strerror or error}",
+            hint="let this user read the file, or name another journal in golive.yaml",
+        )
+
+
+def _chain(last: Entry | None, event: str, detail: Mapping[str, Any], at: datetime) -> tuple[Entry, bytes]:
+    seq, prev = (last.seq + 1, last.hash) if last else (1, ORIGIN)
+    body = canonical.dumps({"at": at, "detail": dict(detail), "event": event, "prev": prev, "seq": seq})
+    digest = canonical.sha256(body)
+    entry = Entry(seq=seq, at=at, event=event, detail=dict(detail), prev=prev, hash=digest)
+    return entry, _close(body, digest) + b"\n"
+
+
+def _close(body: bytes, digest: str) -> bytes:
+    """The record with its digest as last member, where it sorts anyway."""
+    return body[:-1] + b',"sha256":"' + digest.encode("ascii") + b'"}'
+
+
+def _write(fd: int, lines: bytes, size: int) -> None:
+    """All of it on disk, or the file as long as before."""
+    try:
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fdatasync(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _utc(now: datetime) -> datetime:
+    if now.tzinfo is None:
+        raise ValueError("the time of a record needs its zone")
+    return now.astimezone(UTC)
+
+
+def _refuse_floats(value: object) -> None:
+    if isinstance(value, float):
+        raise TypeError("a record holds no floats: write a Decimal")
+    if isinstance(value, Mapping):
+        for member in value.values():
+            _refuse_floats(member)
+    elif isinstance(value, (list, tuple)):
+        for member in value:
+            _refuse_floats(member)

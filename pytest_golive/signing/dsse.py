@@ -1,0 +1,133 @@
+"""DSSE envelopes, strictly: what a trusted key signed, and nothing that merely looks like it.
+
+The verifier is stricter than the specification asks: one reading of the JSON, one reading of the base64, every signature held
+against every trusted key. Key ids in an envelope are hints from whoever wrote it, so they decide nothing here. The caller works
+with the bytes that were verified and never parses the envelope again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Never, final
+
+from pytest_golive import canonical
+from pytest_golive.errors import EnvelopeRejected
+from pytest_golive.signing.keys import PublicKey, Signer
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MAX_SIGNATURES = 64
+MAX_ENVELOPE = 64 * 1024 * 1024
+_HINT = "do not trust it; make it again from the run that it claims to come from"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What stood in an envelope that verified; `keyids` are fingerprints of the distinct trusted keys that signed it."""
+
+    payload: bytes
+    payload_type: str
+    keyids: tuple[str, ...]
+
+
+def pae(payload_type: str, body: bytes) -> bytes:
+    """The bytes that are signed: type and body, each with its length in bytes, so that neither can pass for the other."""
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
+
+
+def sign(payload: bytes, signer: Signer, payload_type: str = PAYLOAD_TYPE) -> str:
+    """An envelope with one signature, as one line of ASCII JSON."""
+    envelope = {
+        "payload": base64.b64encode(payload).decode("ascii"),
+        "payloadType": payload_type,
+        "signatures": [
+            {
+                "keyid": signer.fingerprint,
+                "sig": base64.b64encode(signer.sign(pae(payload_type, payload))).decode("ascii"),
+            }
+        ],
+    }
+    return canonical.dumps(envelope).decode("ascii")
+
+
+def open_envelope(line: str | bytes, keys: Sequence[PublicKey], payload_type: str = PAYLOAD_TYPE) -> Opened:
+    """What a trusted key signed; EnvelopeRejected if the envelope is malformed or none of `keys` signed it."""
+    envelope = _read(line)
+    found_type = _text(envelope, "payloadType")
+    if found_type != payload_type:
+        raise EnvelopeRejected(f"the payload type is not {payload_type}", hint=_HINT)
+    payload = strict_base64(_text(envelope, "payload"))
+    signatures = envelope.get("signatures")
+    if not isinstance(signatures, list) or not signatures:
+        raise EnvelopeRejected("the envelope has no signatures", hint=_HINT)
+    if len(signatures) > MAX_SIGNATURES:
+        raise EnvelopeRejected(f"the envelope has more than {MAX_SIGNATURES} signatures", hint=_HINT)
+    raw = [strict_base64(_text(_object(signature), "sig")) for signature in signatures]
+    signed_by = who_signed(pae(payload_type, payload), raw, keys)
+    if not signed_by:
+        raise EnvelopeRejected(
+            "no trusted key signed this envelope", hint="check which key signed it, and which keys are trusted here"
+        )
+    return Opened(payload=payload, payload_type=payload_type, keyids=tuple(key.fingerprint for key in signed_by))
+
+
+def who_signed(message: bytes, signatures: Sequence[bytes], keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
+    """The distinct keys, by their bytes and in the order given, that made at least one of the signatures."""
+    return tuple(
+        key for key in dict.fromkeys(keys) if any(key.verify(signature, message) for signature in signatures)
+    )
+
+
+def strict_base64(text: str) -> bytes:
+    """Bytes of padded base64 in either alphabet, written in its one canonical way; EnvelopeRejected otherwise."""
+    for decode, encode in (
+        (base64.standard_b64decode, base64.standard_b64encode),
+        (base64.urlsafe_b64decode, base64.urlsafe_b64encode),
+    ):
+        try:
+            ascii_text = text.encode("ascii")
+            body = decode(ascii_text)
+        except (UnicodeEncodeError, binascii.Error):
+            continue
+        if encode(body) == ascii_text:
+            return body
+    raise EnvelopeRejected("a field of the envelope is not strict base64", hint=_HINT)
+
+
+def _read(line: str | bytes) -> dict[str, Any]:
+    if len(line) > MAX_ENVELOPE:
+        raise EnvelopeRejected(f"the envelope is larger than {MAX_ENVELOPE} bytes", hint=_HINT)
+    try:
+        text = line if isinstance(line, str) else line.decode("utf-8")
+        return _object(json.loads(text, object_pairs_hook=_members, parse_constant=_constant))
+    except (ValueError, RecursionError):
+        raise EnvelopeRejected("the envelope is not JSON", hint=_HINT) from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise EnvelopeRejected("a member of the envelope stands twice", hint=_HINT)
+    return members
+
+
+def _constant(word: str) -> Never:
+    raise EnvelopeRejected(f"{word} is not JSON", hint=_HINT)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise EnvelopeRejected("the envelope is not made of JSON objects", hint=_HINT)
+    return value
+
+
+def _text(holder: dict[str, Any], name: str) -> str:
+    value = holder.get(name)
+    if not isinstance(value, str):
+        raise EnvelopeRejected(f"the envelope has no {name}", hint=_HINT)
+    return value
