@@ -8,10 +8,9 @@ finding a verdict (what it means).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -212,13 +211,24 @@ class Checklist:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One look among several of an item that may take some time to come true."""
+
+    at: datetime
+    outcome: Outcome
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Redacted facts, with the time they were seen and how often the probe had to look."""
+    """Redacted facts, with the time of the first look, how long the last one took, and every look there was."""
 
     facts: Facts
     began: datetime
     seconds: float
     attempts: int = 1
+    history: tuple[Attempt, ...] = ()
 
 
 @final
@@ -265,7 +275,3 @@ class Decision:
     rulings: tuple[Ruling, ...]
     at: datetime
     aside: tuple[Ruling, ...] = field(default=())
-
-
-Scalar = None | bool | int | Decimal | str
-Names = Sequence[str]

@@ -1,0 +1,225 @@
+"""golive.yaml to `Settings`: what the gate is bound to, and what an activation demands.
+
+The nine activation fields of document 001 (step 1) keep their names and defaults at the top level; a field that is missing has the
+safest value, so an empty file activates nothing. Secrets never stand here, only names of variables. Relative paths start from the
+folder of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pytest_golive import quantities, yaml12
+from pytest_golive.errors import ConfigError, Fault
+from pytest_golive.model import Phase
+from pytest_golive.shape import fit
+from pytest_golive.variables import closest
+
+FILE_NAME = "golive.yaml"
+
+_ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECRET_NAME = re.compile(r"(?i)(^|_)(secret|token|password|passwd|passphrase|api_?key|private_?key|credentials?)(_|$)")
+
+Duration = Annotated[float, Field(strict=False)]
+Profile = Literal["micro", "small", "medium", "large"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Target(_Strict):
+    """What is probed: a name for people, the variables of the checklists, and what the gate may do to it."""
+
+    name: str = "unnamed target"
+    demo: bool = False
+    allow_acting: bool = False
+    variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModeSwitch(_Strict):
+    """A variable that says whether the service trades for real: the value that means live, and the one that means safe."""
+
+    live: str
+    safe: str
+    pid_file: str = ""
+
+
+class Answers(_Strict):
+    """The ids of the items that answer the last three activation checks of document 001 (section STEP 3)."""
+
+    risk_state: str = ""
+    ess_inactive: str = ""
+    testnet_history: str = ""
+
+
+class Activation(_Strict):
+    """Where the marker is written, how long it lives, and how old the evidence may be."""
+
+    marker: str = "go_live.active"
+    state: str = "guard.state"
+    valid_for: Duration = 12 * 3600.0
+    max_age: Duration = 3600.0
+    answers: Answers = Answers()
+
+    @field_validator("valid_for", "max_age", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> Any:
+        return _seconds(value)
+
+
+class Settings(_Strict):
+    """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was."""
+
+    version: Literal[1] = 1
+    environment: str = "production"
+    activation_enabled: bool = False
+    required_preflight: bool = True
+    allowed_profiles: list[Profile] = Field(default=["micro"], min_length=1)
+    default_profile: Profile = "micro"
+    require_testnet_history: bool = True
+    require_risk_state: str = "OK"
+    require_ess_inactive: bool = True
+    min_testnet_trades: int = Field(default=3, ge=0)
+    checklists: list[str] = Field(default=["checklists/*.yaml"], min_length=1)
+    target: Target = Target()
+    mode: dict[str, ModeSwitch] = Field(default_factory=dict)
+    stops: list[str] = Field(default=["EMERGENCY_STOP"])
+    activation: Activation = Activation()
+    phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
+    reports: str = "reports"
+    journal: str = "reports/journal.jsonl"
+
+    path: Path = Field(default=Path(FILE_NAME), exclude=True)
+    sha256: str = Field(default="", exclude=True)
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.path.parent
+
+    def resolve(self, path: str) -> Path:
+        """An absolute path for a path as it is written in the file."""
+        return (self.root / path).absolute()
+
+    @property
+    def marker(self) -> Path:
+        """The absolute path of `go_live.active`."""
+        return self.resolve(self.activation.marker)
+
+    @property
+    def state(self) -> Path:
+        """The absolute path of the guard's persisted counter."""
+        return self.resolve(self.activation.state)
+
+    @property
+    def stop_files(self) -> tuple[Path, ...]:
+        """The absolute paths of the stop files; one that exists forbids everything."""
+        return tuple(self.resolve(stop) for stop in self.stops)
+
+
+_OURS = ("path", "sha256")
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ValueError("a duration needs a unit: write 30s, 10m, 12h or 30d")
+    return quantities.seconds(value) if isinstance(value, str) else value
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of one file; `ConfigError` with every fault, each with its place and what to write instead."""
+    file = _shown(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            [Fault(file=file, line=1, column=1, message="this file does not exist")],
+            hint=f"write a {FILE_NAME} (see docs/checklists.md), or name one with --golive-config",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            [Fault(file=file, line=1, column=1, message=f"cannot be read: {error.strerror}")],
+            hint="look at the file's owner and mode",
+        ) from None
+    faults: list[Fault] = []
+
+    def report(spot: yaml12.Spot, message: str) -> None:
+        faults.append(Fault(file=file, line=spot[0], column=spot[1], message=message))
+
+    value = yaml12.parse(raw, file, faults)
+    if value is None and not faults:
+        report((1, 1), "the file is empty")
+    elif not faults and not isinstance(value, yaml12.LocatedDict):
+        report((1, 1), "must be a mapping of settings")
+    settings: Settings | None = None
+    if not faults:
+        for ours in _OURS:
+            if ours in value:
+                report(yaml12.spot_of(value, (ours,)), f"unknown key {ours!r}{closest(ours, tuple(Settings.model_fields))}")
+        value = _with_environment(value, environ, report)
+        settings = fit(Settings, value, report)
+    if settings is not None:
+        _cross_check(settings, value, report)
+    if faults or settings is None:
+        raise ConfigError(faults, hint="correct the lines above; docs/checklists.md lists every setting")
+    return settings.model_copy(update={"path": path.absolute(), "sha256": hashlib.sha256(raw).hexdigest()})
+
+
+def _cross_check(settings: Settings, value: Any, report: Any) -> None:
+    if settings.default_profile not in settings.allowed_profiles:
+        report(yaml12.spot_of(value, ("default_profile",)), "default_profile must be one of allowed_profiles")
+    if settings.environment == "production" and not settings.required_preflight:
+        report(
+            yaml12.spot_of(value, ("required_preflight",)),
+            "required_preflight cannot be switched off for production: only a passing run may activate",
+        )
+    for name in settings.target.variables:
+        if _SECRET_NAME.search(name):
+            report(
+                yaml12.spot_of(value, ("target", "variables", name)),
+                f"{name!r} looks like a secret; name an environment variable in the item instead (bearer:, secret: true)",
+            )
+
+
+def _with_environment(value: Any, environ: Mapping[str, str], report: Any, spot: yaml12.Spot = (1, 1)) -> Any:
+    """`${env:NAME}` replaced by the environment's value: addresses that change from start to start, never secrets."""
+    if isinstance(value, str) and "${env:" in value:
+
+        def looked_up(match: re.Match[str]) -> str:
+            name = match[1]
+            if _SECRET_NAME.search(name):
+                report(spot, f"{name} looks like a secret; a secret's value never stands in the settings")
+            elif name not in environ:
+                report(spot, f"the environment variable {name} is not set{closest(name, tuple(environ))}")
+            return environ.get(name, "")
+
+        return _ENV.sub(looked_up, value)
+    if isinstance(value, yaml12.LocatedDict) and value.templated:
+        mapping = yaml12.LocatedDict(value.spot)
+        mapping.spots = value.spots
+        for key, part in value.items():
+            mapping[key] = _with_environment(part, environ, report, yaml12.spot_of(value, (key,)))
+        return mapping
+    if isinstance(value, yaml12.LocatedList) and value.templated:
+        sequence = yaml12.LocatedList(value.spot)
+        sequence.spots = value.spots
+        for index, part in enumerate(value):
+            sequence.append(_with_environment(part, environ, report, value.spots[index]))
+        return sequence
+    return value
+
+
+def _shown(path: Path) -> str:
+    """The path as people would type it from here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
