@@ -1,8 +1,9 @@
 """The journal: an append-only log in which every line holds the digest of the line before.
 
-One line is one canonical JSON record whose last member, `sha256`, is the digest of the record without that member; `prev` is the
-digest of the record before. So an edit, a deletion or a swap is found by anybody with sha256sum. What a chain cannot show is
-that its newest lines were cut off: that is why the head is written into every signed report and marker.
+One line is one canonical JSON record whose last member, `sha256`, is the digest of the record without that member;
+`prev` is the digest of the record before. So an edit, a deletion or a swap is found by anybody with sha256sum. What a
+chain cannot show is that its newest lines were cut off: that is why the head is written into every signed report and
+marker.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ class Journal:
     def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
         """Write one record and wait until the disk has it; JournalError if that cannot be done.
 
-        `event` is a lower-case word with hyphens, `detail` is JSON-like without floats, `now` carries its zone; ValueError or
-        TypeError otherwise, with nothing written. A record that a crash cut short is removed, and the removal recorded.
+        `event` is a lower-case word with hyphens, `detail` is JSON-like without floats, `now` carries its zone;
+        ValueError or TypeError otherwise, with nothing written. A record that a crash cut short is removed, and the
+        removal recorded.
         """
         if not _EVENT.fullmatch(event):
             raise ValueError(f"{event!r} is not a word for an event")
@@ -125,9 +127,7 @@ class Journal:
                     )
                 entry = self._parse(line[:-1], f"line {number}")
                 if entry.prev != (last.hash if last else ORIGIN):
-                    raise JournalError(
-                        f"line {number} of {self.path} does not follow the line before it", hint=_BROKEN
-                    )
+                    raise JournalError(f"line {number} of {self.path} does not follow the line before it", hint=_BROKEN)
                 if entry.seq != (last.seq if last else 0) + 1:
                     raise JournalError(f"line {number} of {self.path} has the number {entry.seq}", hint=_BROKEN)
                 last = entry

@@ -1,8 +1,8 @@
 """DSSE envelopes, strictly: what a trusted key signed, and nothing that merely looks like it.
 
-The verifier is stricter than the specification asks: one reading of the JSON, one reading of the base64, every signature held
-against every trusted key. Key ids in an envelope are hints from whoever wrote it, so they decide nothing here. The caller works
-with the bytes that were verified and never parses the envelope again.
+The verifier is stricter than the specification asks: one reading of the JSON, one reading of the base64, every signature
+held against every trusted key. Key ids in an envelope are hints from whoever wrote it, so they decide nothing here. The
+caller works with the bytes that were verified and never parses the envelope again.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def open_envelope(line: str | bytes, keys: Sequence[PublicKey], payload_type: st
 
 def who_signed(message: bytes, signatures: Sequence[bytes], keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
     """The distinct keys, by their bytes and in the order given, that made at least one of the signatures."""
-    return tuple(
-        key for key in dict.fromkeys(keys) if any(key.verify(signature, message) for signature in signatures)
-    )
+    return tuple(key for key in dict.fromkeys(keys) if any(key.verify(signature, message) for signature in signatures))
 
 
 def strict_base64(text: str) -> bytes:

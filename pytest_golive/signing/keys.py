@@ -1,7 +1,7 @@
 """Keys as people have them: OpenSSH public keys, and the session key that signs what a run saw.
 
-A key is known by its bytes alone. Its fingerprint is the one that `ssh-keygen -l` and code hosts show, and is for people and
-look-ups, never for trust. A weak key is refused where it is parsed, so that no verifier ever meets one.
+A key is known by its bytes alone. Its fingerprint is the one that `ssh-keygen -l` and code hosts show, and is for people
+and look-ups, never for trust. A weak key is refused where it is parsed, so that no verifier ever meets one.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ class SessionKey:
 def session_key(path: Path) -> SessionKey:
     """The session key kept at `path`, made there on first use; KeyRefused if the file cannot be trusted.
 
-    The file is an unencrypted OpenSSH private key of mode 0600 in a folder of mode 0700. When several processes come first at
-    once, one key wins and all of them get it.
+    The file is an unencrypted OpenSSH private key of mode 0600 in a folder of mode 0700. When several processes come
+    first at once, one key wins and all of them get it.
     """
     try:
         if not os.path.lexists(path):
