@@ -1,0 +1,108 @@
+"""What every probe is: a frozen pydantic model whose fields are the YAML keys, with one method that looks.
+
+Also the few types and limits that several kinds share, so that `10s`, a pattern and a cut text mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from pytest_golive.model import Context, Facts
+from pytest_golive.quantities import seconds
+
+TEXT_LIMIT = 16_000
+"""Characters of free text (a page, an output) that are kept as evidence."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_SECRET_NAME = re.compile(r"pass(?:w|phrase|$|_)|secret|token|api_?key|private|credential|dsn|auth|cookie|signature|(?:^|[_-])key(?:$|[_-])", re.I)
+
+
+class ProbeModel(BaseModel):
+    """The base of all kinds: unknown keys are refused, values are not converted, and nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    word: ClassVar[str] = ""
+    local: ClassVar[bool] = False
+
+    @abstractmethod
+    def look(self, context: Context) -> Facts:
+        """The facts seen now, unredacted; `ProbeError` if they cannot be seen."""
+
+    def secrets(self, context: Context) -> Iterable[str]:
+        """Secret values that this probe uses and that may therefore come back in what it sees."""
+        return ()
+
+
+def _duration(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a duration is written with its unit, such as 10s, 5m or 2h")
+    return seconds(value)
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if "\x00" in value:
+        raise ValueError("must not hold a NUL character")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+"""Text that says something."""
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+"""Seconds, written in YAML as `10s`."""
+
+Pattern = Annotated[str, AfterValidator(_filled), AfterValidator(_pattern)]
+"""A regular expression that compiles; it is searched for, not matched whole."""
+
+Names = Annotated[tuple[Text, ...], Field(strict=False)]
+"""A YAML list of texts."""
+
+Size = Annotated[int, Field(gt=0, le=100_000_000)]
+"""A number of bytes."""
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable or header of this name usually holds a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def plain_text(text: str) -> str:
+    """The text without terminal colours and other escape sequences, with line ends as LF."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def cut(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text, shortened in the middle to `limit` characters, saying how many were left out."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+
+
+def decimal_seconds(value: float) -> Decimal:
+    """Seconds with three digits, exact enough to be compared and signed."""
+    return Decimal(f"{value:.3f}")
+
+
+def spoken(seconds_: float) -> str:
+    """`10 s`, `0.5 s`: seconds as they are read."""
+    return f"{seconds_:.3g} s" if seconds_ < 100 else f"{seconds_:.0f} s"
