@@ -27,6 +27,9 @@ from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Judge
 from pytest_golive.redaction import Redactor
 
 DEFAULT_JOBS = 300
+LOCAL_JOBS = 4
+"""Threads for probes that only read this machine's files: they do not wait, so more threads would only get in each other's way."""
+
 GRACE = 3.0
 """Seconds that a probe may overrun its deadline before the watchdog gives it up."""
 
@@ -51,13 +54,48 @@ class Surroundings:
 @final
 @dataclass(slots=True)
 class _Run:
-    """One item on its way: what it still waits for, and where its finding will be."""
+    """One item on its way: what it needs, and where its finding will be.
+
+    A run is *late* if it acts on the target or rests on an item that does: then it starts only when it is asked for.
+    """
 
     item: Item
     needs: tuple[str, ...]
-    future: Future[Finding] = field(default_factory=Future)
-    waiting: int = 0
+    late: bool = False
     begun: bool = False
+    waiting: int = 0
+    future: Future[Finding] = field(default_factory=Future)
+
+
+@final
+class _Lane:
+    """A queue with at most `width` daemon threads, made as work comes in."""
+
+    def __init__(self, name: str, width: int, work: Callable[[_Run], None]) -> None:
+        self._name = name
+        self._width = width
+        self._work = work
+        self._queue: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
+        self._threads = 0
+
+    def put(self, run: _Run) -> None:
+        """Queue a run; the caller holds the trial's lock."""
+        self._queue.put(run)
+        if self._threads < self._width:
+            self.widen()
+
+    def widen(self) -> None:
+        """One thread more: for new work, or in the place of one that hangs."""
+        self._threads += 1
+        threading.Thread(target=self._serve, name=f"golive-{self._name}-{self._threads}", daemon=True).start()
+
+    def close(self) -> None:
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _serve(self) -> None:
+        while (run := self._queue.get()) is not None:
+            self._work(run)
 
 
 @final
@@ -66,82 +104,75 @@ class Trial:
 
     def __init__(self, items: Sequence[Item], surroundings: Surroundings) -> None:
         self._around = surroundings
-        self._runs: dict[str, _Run] = {}
         self._instances: dict[str, list[str]] = {}
         for item in items:
             self._instances.setdefault(item.declared, []).append(item.id)
+        self._runs: dict[str, _Run] = {}
         for item in items:
             names = (*item.requires, *probes.parts(item.probe))
-            needs = tuple(dict.fromkeys(i for name in names for i in self._instances.get(name, (name,))))
-            self._runs[item.id] = _Run(item=item, needs=needs)
+            needs = tuple(dict.fromkeys(i for name in names for i in self._instances.get(name, ())))
+            self._runs[item.id] = _Run(item=item, needs=needs, late=item.acts)
+        self._spread_lateness()
         self._lock = threading.RLock()
-        self._queue: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
-        self._threads = 0
-        self._idle = 0
+        self._remote = _Lane("remote", surroundings.jobs, self._look_after)
+        self._local = _Lane("local", min(LOCAL_JOBS, surroundings.jobs), self._look_after)
         self._watch: list[tuple[float, int, _Run]] = []
         self._watched = threading.Condition()
         self._watchdog: threading.Thread | None = None
         self._closed = False
 
     def begin(self, ids: Iterable[str]) -> None:
-        """Start every read-only item among `ids` now, and what they require; acting items wait until they are asked for."""
+        """Start every read-only item among `ids` now, and what they require; late ones wait until they are asked for."""
         with self._lock:
             for identity in ids:
-                run = self._runs.get(identity)
-                if run is not None and not run.item.acts:
+                run = self._runs[identity]
+                if not run.late:
                     self._start(run)
 
     def finding(self, identity: str) -> Finding:
         """The finding of one item; waits for it, and starts it if nobody has."""
         run = self._runs[identity]
-        if run.item.acts and not run.begun:
-            self._act(run)
-        else:
+        if run.late:
+            self._run_late(run)
+        elif not run.begun:
             with self._lock:
                 self._start(run)
         return run.future.result()
 
-    def known(self, identity: str) -> bool:
-        """Whether this trial declares an item of that id."""
-        return identity in self._runs
-
     def close(self) -> None:
         """Let the threads go; what still hangs is a daemon and ends with the process."""
-        with self._lock:
-            self._closed = True
-            for _ in range(self._threads):
-                self._queue.put(None)
         with self._watched:
+            self._closed = True
             self._watched.notify_all()
+        with self._lock:
+            self._remote.close()
+            self._local.close()
+
+    def _spread_lateness(self) -> None:
+        users: dict[str, list[str]] = {}
+        for identity, run in self._runs.items():
+            for need in run.needs:
+                users.setdefault(need, []).append(identity)
+        pending = [identity for identity, run in self._runs.items() if run.late]
+        while pending:
+            for user in users.get(pending.pop(), ()):
+                if not self._runs[user].late:
+                    self._runs[user].late = True
+                    pending.append(user)
 
     def _start(self, run: _Run) -> None:
-        """Begin a read-only run once everything it needs has a finding."""
+        """Queue a read-only run as soon as everything it needs has a finding."""
         if run.begun:
             return
         run.begun = True
-        pending: list[Future[Finding]] = []
         for need in run.needs:
-            other = self._runs.get(need)
-            if other is None:
-                continue
-            if other.item.acts and not other.begun:
-                if not run.item.acts:
-                    run.begun = False
-                    self._act_later(run)
-                    return
-            else:
-                self._start(other)
-            if not other.future.done():
-                pending.append(other.future)
+            self._start(self._runs[need])
+        pending = [self._runs[need].future for need in run.needs if not self._runs[need].future.done()]
         run.waiting = len(pending)
         if not pending:
             self._enqueue(run)
         for future in pending:
-            future.add_done_callback(lambda _, run=run: self._one_need_less(run))  # type: ignore[misc]
-
-    def _act_later(self, run: _Run) -> None:
-        """A read that rests on an acting item goes with the acting ones: after the other reads, when it is asked for."""
-        run.waiting = -1
+            future.add_done_callback(lambda _: self._one_need_less(run))
 
     def _one_need_less(self, run: _Run) -> None:
         with self._lock:
@@ -150,25 +181,29 @@ class Trial:
                 self._enqueue(run)
 
     def _enqueue(self, run: _Run) -> None:
-        self._queue.put(run)
-        if self._idle == 0 and self._threads < self._around.jobs:
-            self._spawn()
-        elif self._idle > 0:
-            self._idle -= 1
+        self._lane(run).put(run)
 
-    def _spawn(self) -> None:
-        self._threads += 1
-        threading.Thread(target=self._work, name=f"golive-probe-{self._threads}", daemon=True).start()
+    def _lane(self, run: _Run) -> _Lane:
+        return self._local if probes.is_local(run.item.probe) else self._remote
 
-    def _work(self) -> None:
-        while True:
-            run = self._queue.get()
-            if run is None or self._closed:
-                return
-            self._look_after(run)
-            with self._lock:
-                if self._queue.empty():
-                    self._idle += 1
+    def _run_late(self, run: _Run) -> None:
+        """Run an item that acts, or rests on one that does: with its needs met, and alone if it acts."""
+        if run.begun:
+            return
+        run.begun = True
+        if run.item.acts and not self._around.allow_acting:
+            reason = "this item acts on the target, and target.allow_acting is not true"
+            _settle(run.future, Finding(item=run.item.id, outcome=Outcome.NOT_RUN, reason=reason))
+            return
+        for need in run.needs:
+            self.finding(need)
+        if run.item.acts:
+            for other in self._runs.values():
+                if other.begun and other is not run:
+                    other.future.result()
+        with self._lock:
+            self._enqueue(run)
+        run.future.result()
 
     def _look_after(self, run: _Run) -> None:
         item = run.item
@@ -182,28 +217,8 @@ class Trial:
             )
         _settle(run.future, finding)
 
-    def _act(self, run: _Run) -> None:
-        """Run an acting item, alone: after every read that has begun, and with what it needs done first."""
-        if not self._around.allow_acting:
-            run.begun = True
-            reason = "this item acts on the target, and target.allow_acting is not true"
-            _settle(run.future, Finding(item=run.item.id, outcome=Outcome.NOT_RUN, reason=reason))
-            return
-        for need in run.needs:
-            if need in self._runs:
-                self.finding(need)
-        for other in list(self._runs.values()):
-            if other is not run and other.begun:
-                other.future.result()
-        run.begun = True
-        self._look_after_in_thread(run)
-
-    def _look_after_in_thread(self, run: _Run) -> None:
-        threading.Thread(target=self._look_after, args=(run,), name="golive-act", daemon=True).start()
-        run.future.result()
-
     def _judge(self, item: Item, needs: Sequence[str]) -> Finding:
-        seen = {need: self._runs[need].future.result() for need in needs if need in self._runs}
+        seen = {need: self._runs[need].future.result() for need in needs}
         parts = frozenset(i for name in probes.parts(item.probe) for i in self._instances.get(name, ()))
         for need, finding in seen.items():
             if need not in parts and finding.outcome is not Outcome.PASSED:
@@ -298,8 +313,7 @@ class Trial:
         reason = f"timed out: the probe did not come back within {run.item.timeout:g} s"
         if _settle(run.future, Finding(item=run.item.id, outcome=Outcome.ERROR, reason=reason)):
             with self._lock:
-                if not self._queue.empty():
-                    self._spawn()
+                self._lane(run).widen()
 
     @contextlib.contextmanager
     def _turnstile(self, *, exclusive: bool) -> Iterator[None]:

@@ -1,0 +1,298 @@
+"""What follows a decision: sign it, write the page, keep the journal and, if everything permits it, activate.
+
+The order is what keeps it honest: the evidence is signed before anything is rendered from it, the report is on disk before the marker,
+and the marker is written by `activation` alone, which reads the signed evidence again and trusts nothing that was passed along
+beside it. A step that fails stops the later ones and is told in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import secrets
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import final
+
+from pytest_golive import __version__, activation, canonical, manifest, readiness, report, statement
+from pytest_golive.config import Settings
+from pytest_golive.errors import ActivationDenied, GoliveError
+from pytest_golive.journal import Journal
+from pytest_golive.model import Checklist, Decision, Ruling, Word
+from pytest_golive.signing import dsse
+from pytest_golive.signing.keys import SessionKey, session_key
+from pytest_golive.trial import Surroundings
+
+VALID_FOR = timedelta(hours=12)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What the runner knows of its run."""
+
+    began: datetime
+    wall_seconds: float
+    operator: str | None
+    command: str
+    partial: tuple[str, ...]
+    versions: Mapping[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """What a run left behind: paths that exist, and sentences on what was denied or went wrong."""
+
+    decision: Decision
+    report: Path | None = None
+    marker: Path | None = None
+    activation: activation.Activation | None = None
+    denied: str = ""
+    withdrawn: bool = False
+    trouble: str = ""
+    sum_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    checks: Sequence[activation.CheckLine] = field(default=())
+
+
+@final
+class Closing:
+    """Everything that must be at hand before a run is worth starting: the key, the folders, the journal."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self.signer: SessionKey = session_key(session_key_path(environ))
+        self.reports = settings.resolve(settings.reports)
+        self.journal = Journal(settings.resolve(settings.journal))
+        self.turnstile = self.reports / ".turnstile"
+        _make_writable(self.reports)
+        self._tree = manifest.Tree()
+        self._looking = threading.Thread(target=self._look_at_tree, name="golive-git", daemon=True)
+        self._looking.start()
+
+    def _look_at_tree(self) -> None:
+        self._tree = manifest.look_at_tree(self._settings.root, beside=[self._settings.path.name])
+
+    def operator(self, named: str | None) -> str:
+        """Who is written down as having run this."""
+        return named or self._environ.get("GOLIVE_OPERATOR") or _login()
+
+    def close(
+        self,
+        decision: Decision,
+        *,
+        checklists: Sequence[Checklist],
+        run: RunFacts,
+        activate: bool,
+        surroundings: Surroundings,
+    ) -> Closed:
+        """Sign, render, write, journal; then activate if `activate` and the decision permits, or withdraw on a whole NO-GO."""
+        total = _seconds_of(decision.rulings)
+        times = {"sum_seconds": total, "wall_seconds": run.wall_seconds}
+        try:
+            payload = self._payload(decision, checklists=checklists, run=run, total=total)
+            envelope = dsse.sign(payload, self.signer)
+            page = self._write_page(decision, envelope)
+            self.journal.append(
+                "run",
+                {
+                    "word": decision.word.value,
+                    "reasons": list(decision.reasons),
+                    "operator": self.operator(run.operator),
+                    "report": str(page),
+                    "evidence": canonical.sha256(payload),
+                },
+                decision.at,
+            )
+            if decision.word is Word.NO_GO and activate:
+                return Closed(decision=decision, report=page, withdrawn=self._withdraw(decision, run), **times)
+            if not (activate and decision.word.permits):
+                return Closed(decision=decision, report=page, **times)
+        except (GoliveError, OSError) as error:
+            return Closed(decision=decision, trouble=_told(error), **times)
+        try:
+            done = self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
+        except ActivationDenied as denied:
+            return Closed(decision=decision, report=page, denied=denied.message, **times)
+        except (GoliveError, OSError) as error:
+            return Closed(decision=decision, report=page, trouble=_told(error), **times)
+        return Closed(decision=decision, report=page, marker=done.marker, activation=done, checks=done.checks, **times)
+
+    def _payload(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> bytes:
+        settings = self._settings
+        return statement.build(
+            decision,
+            checklists=checklists,
+            manifest=self.manifest(checklists),
+            target=statement.TargetRecord(
+                name=settings.target.name, environment=settings.environment, demo=settings.target.demo
+            ),
+            run=statement.RunRecord(
+                id=secrets.token_hex(8),
+                operator=self.operator(run.operator),
+                host=socket.gethostname(),
+                began=run.began,
+                ended=decision.at,
+                valid_until=decision.at + VALID_FOR,
+                wall_seconds=run.wall_seconds,
+                sum_seconds=total,
+                command=run.command,
+                partial=run.partial,
+                versions={"pytest-golive": __version__, "python": platform.python_version(), **run.versions},
+            ),
+            journal_head=self.journal.head()[1],
+        )
+
+    def manifest(self, checklists: Sequence[Checklist]) -> manifest.Manifest:
+        """What was tested, digest by digest."""
+        self._looking.join()
+        return manifest.Manifest(
+            tree=self._tree,
+            environment=self._settings.environment,
+            config=self._settings.sha256,
+            checklists={one.path: one.sha256 for one in checklists},
+        )
+
+    def activate(
+        self, envelope: str, *, checklists: Sequence[Checklist], run: RunFacts, surroundings: Surroundings
+    ) -> activation.Activation:
+        """Judge the activation items now, and hand both signed statements to the only writer of the marker."""
+        settings = self._settings
+        if not settings.activation_enabled:
+            return self._hand_over(envelope, None, run)
+        looked = readiness.look(checklists, surroundings)
+        ready = self._payload(looked, checklists=checklists, run=run, total=_seconds_of(looked.rulings))
+        return self._hand_over(envelope, dsse.sign(ready, self.signer), run)
+
+    def _hand_over(self, envelope: str, ready: str | None, run: RunFacts) -> activation.Activation:
+        settings = self._settings
+        answers = {name: item for name, item in settings.activation.answers.model_dump().items() if item}
+        return activation.activate(
+            evidence=envelope,
+            readiness=ready,
+            keys=[self.signer.public],
+            signer=self.signer,
+            journal=self.journal,
+            marker=settings.marker,
+            state=settings.state,
+            environment=settings.environment,
+            operator=self.operator(run.operator),
+            allowed_profiles=settings.allowed_profiles,
+            default_profile=settings.default_profile,
+            activation_enabled=settings.activation_enabled,
+            required_preflight=settings.required_preflight,
+            require_risk_state=settings.require_risk_state,
+            require_ess_inactive=settings.require_ess_inactive,
+            require_testnet_history=settings.require_testnet_history,
+            min_testnet_trades=settings.min_testnet_trades,
+            answers=answers,
+            valid_for=timedelta(seconds=settings.activation.valid_for),
+            max_age=timedelta(seconds=settings.activation.max_age),
+            now=datetime.now(UTC),
+        )
+
+    def _withdraw(self, decision: Decision, run: RunFacts) -> bool:
+        """A whole run that says NO-GO takes an existing marker back."""
+        settings = self._settings
+        if not os.path.lexists(settings.marker):
+            return False
+        activation.deactivate(
+            marker=settings.marker,
+            state=settings.state,
+            journal=self.journal,
+            reason="a gate run said NO-GO",
+            operator=self.operator(run.operator),
+            now=decision.at,
+        )
+        return True
+
+    def _write_page(self, decision: Decision, envelope: str) -> Path:
+        stamp = decision.at.strftime("%Y%m%dT%H%M%SZ")
+        word = decision.word.value.lower().replace(" ", "-")
+        page = report.render(envelope)
+        for attempt in range(100):
+            folder = self.reports / (f"{stamp}-{word}" + (f"-{attempt}" if attempt else ""))
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            path = folder / "report.html"
+            _write(path, page)
+            return path
+        raise GoliveError(f"{self.reports} holds too many reports of this second", hint="run again")
+
+
+def prepare(settings: Settings, environ: Mapping[str, str]) -> Closing:
+    """What a run needs at its end, made ready at its start, so that nobody waits for minutes to hear of a missing right."""
+    return Closing(settings, environ)
+
+
+def session_key_path(environ: Mapping[str, str]) -> Path:
+    """Where the key lives that signs evidence: `$GOLIVE_SESSION_KEY`, else below the user's own data folder, never in a repository."""
+    named = environ.get("GOLIVE_SESSION_KEY")
+    if named:
+        return Path(named).absolute()
+    home = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or Path.home(), ".local", "share")
+    return Path(home, "golive", "session.key")
+
+
+def _seconds_of(rulings: Sequence[Ruling]) -> float:
+    """The time of all probes together, in seconds."""
+    return sum(ruling.finding.evidence.seconds for ruling in rulings if ruling.finding.evidence is not None)
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _trial_file(folder):
+            pass
+    except OSError as error:
+        raise GoliveError(
+            f"{folder}: reports cannot be written here: {error.strerror}",
+            hint="make the folder writable, or set reports: in golive.yaml",
+        ) from None
+
+
+@contextlib.contextmanager
+def _trial_file(folder: Path) -> Iterator[None]:
+    path = folder / f".golive-{secrets.token_hex(4)}"
+    path.touch(exist_ok=False)
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_suffix(".part")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def _told(error: GoliveError | OSError) -> str:
+    if isinstance(error, GoliveError):
+        return str(error)
+    return f"{error.filename or 'a file'}: {error.strerror or error} (make it writable and run again)"

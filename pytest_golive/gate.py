@@ -1,0 +1,299 @@
+"""The hooks of a `pytest --golive` session: what is collected, how it runs, and what is decided at its end.
+
+The decision is made from the *declared* checklists: the gate knows every item from the files, whatever pytest selected, skipped,
+reran or lost. Findings are taken from the exception that ended a test, not from pytest's outcome, which other plugins may change;
+of several sights of one item the worst stands. Under pytest-xdist each worker has a gate too; only the controller's decides.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+
+from pytest_golive import checklist, closing, config, decision, lean, terminal, wire
+from pytest_golive.errors import GoliveError, Misuse
+from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
+from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, gate_key
+from pytest_golive.redaction import Redactor
+from pytest_golive.trial import DEFAULT_JOBS, Surroundings, Trial
+
+Report = pytest.TestReport | pytest.CollectReport
+
+
+@final
+class Gate:
+    """One session's gate."""
+
+    def __init__(self, pytest_config: pytest.Config) -> None:
+        self.config = pytest_config
+        self.worker = hasattr(pytest_config, "workerinput")
+        self.began = _now()
+        self.clock = time.monotonic()
+        self.findings: dict[str, Finding] = {}
+        self.trouble: list[str] = []
+        self.selected: frozenset[str] | None = None
+        self.deselected = 0
+        self._lean = False
+        try:
+            self.settings = config.load(self._settings_path())
+            self.phases = self._phases()
+            paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
+            self.checklists = checklist.load(paths, root=Path(pytest_config.rootpath), variables=self.settings.target.variables)
+            self.redactor = Redactor.from_environment(os.environ)
+            self.closing = None if self.worker else closing.prepare(self.settings, os.environ)
+        except GoliveError as error:
+            raise pytest.UsageError(f"golive: {error}") from None
+        self.items: tuple[Item, ...] = tuple(item for one in self.checklists for item in one.items)
+        self._by_path = {path: one for path, one in zip(paths, self.checklists, strict=True)}
+        self._severity = {item.id: item.severity for item in self.items}
+        self.trial = Trial(self.items, self._surroundings())
+        pytest_config.stash[gate_key] = self
+        if pytest_config.args_source is not pytest.Config.ArgsSource.ARGS:
+            pytest_config.args = [str(path) for path in paths]
+
+    # What the session is bound to.
+
+    def _settings_path(self) -> Path:
+        named = self.config.getoption("golive_config")
+        if self.worker:
+            return Path(self.config.workerinput["golive_settings"])  # type: ignore[attr-defined]
+        if named:
+            return Path(self.config.invocation_params.dir, named)
+        beside = Path(self.config.rootpath, config.FILE_NAME)
+        if beside.exists():
+            return beside
+        offered = self.config.hook.pytest_golive_settings(config=self.config)
+        return Path(offered) if offered is not None else beside
+
+    def _phases(self) -> tuple[Phase, ...]:
+        named: Sequence[str] | None = self.config.getoption("golive_phase")
+        try:
+            return tuple(Phase(name) for name in named) if named else tuple(self.settings.phases)
+        except ValueError:
+            raise Misuse(
+                f"--golive-phase {' '.join(named or ())}: no such phase", hint=f"write one of: {', '.join(Phase)}"
+            ) from None
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            root=self.settings.root,
+            environ=os.environ,
+            now=_now,
+            redactor=self.redactor,
+            allow_acting=self.settings.target.allow_acting,
+            jobs=max(1, self.config.getoption("golive_jobs") or DEFAULT_JOBS),
+            turnstile=Path(self.config.workerinput["golive_turnstile"]) if self.worker else None,  # type: ignore[attr-defined]
+        )
+
+    def items_of(self, path: Path) -> tuple[Item, ...]:
+        """The items that the checklist at `path` declares."""
+        return self._by_path[path.resolve()].items
+
+    def finding(self, item: Item) -> Finding:
+        """The trial's finding of one item."""
+        return self.trial.finding(item.id)
+
+    @property
+    def partial(self) -> list[str]:
+        """What kept the session from being whole, as phrases."""
+        phrases = list(dict.fromkeys(self.trouble))
+        if tuple(self.phases) != tuple(self.settings.phases):
+            phrases.append(f"only the phase {', '.join(self.phases)} was asked for")
+        return phrases
+
+    # Collection.
+
+    def pytest_report_header(self) -> list[str]:
+        gating = sum(item.phase in self.phases for item in self.items)
+        demo = " (DEMO)" if self.settings.target.demo else ""
+        return [
+            f"golive: {len(self.checklists)} checklists, {gating} items of {len(self.items)} in {', '.join(self.phases)}, "
+            f"target {self.settings.target.name}{demo}, {self.settings.environment}"
+        ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        if file_path.resolve() in self._by_path:
+            return ChecklistFile.from_parent(parent, path=file_path)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Nothing but checklists: a directory is walked, a file is left alone unless it is one of the lists."""
+        if collection_path.is_dir() or collection_path.resolve() in self._by_path:
+            return None
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        aside = [node for node in items if isinstance(node, ItemNode) and node.item.phase not in self.phases]
+        if aside:
+            items[:] = [node for node in items if not (isinstance(node, ItemNode) and node.item.phase not in self.phases)]
+            config.hook.pytest_deselected(items=aside)
+        late = [node for node in items if isinstance(node, ItemNode) and node.item.acts]
+        if late:
+            items[:] = [node for node in items if not (isinstance(node, ItemNode) and node.item.acts)] + late
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.trouble.append("a collection error")
+
+    # Running.
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        option = self.config.option
+        probing = not (option.collectonly or option.setuponly or option.setupplan)
+        controlling = self.config.pluginmanager.hasplugin("dsession")
+        if not self.worker and not controlling and probing and not session.testsfailed:
+            self.trial.begin(node.item.id for node in session.items if isinstance(node, ItemNode))
+        self._lean = probing and lean.nobody_listens(self.config)
+        gc.collect()
+        gc.freeze()
+        try:
+            return (yield)
+        finally:
+            gc.unfreeze()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if self._lean and isinstance(item, ItemNode) and not item.fixturenames:
+            lean.run(item, self)
+            return True
+        return None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if isinstance(item, ItemNode):
+            finding = _seen(item, call)
+            if finding is not None:
+                self.note(item.item, finding, report)
+        return report
+
+    def note(self, item: Item, finding: Finding, report: pytest.TestReport) -> None:
+        """Keep the worst sight of an item, put it on the report, and tell a failing warning by the xfail protocol."""
+        known = self.findings.get(item.id)
+        stands = finding if known is None else decision.worst((known, finding))
+        self.findings[item.id] = stands
+        report.golive = wire.pack(item, stands, whole=self.worker)  # type: ignore[attr-defined]
+        if item.severity is Severity.WARNING and finding.outcome is not Outcome.PASSED and not report.passed:
+            report.outcome = "skipped"
+            report.wasxfail = f"warning: {finding.reason}"
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """On the controller of pytest-xdist: take over what a worker found."""
+        packed = getattr(report, "golive", None)
+        if packed is not None and not self.worker and "finding" in packed:
+            finding = wire.unpack(packed)
+            known = self.findings.get(finding.item)
+            self.findings[finding.item] = finding if known is None else decision.worst((known, finding))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Report) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        packed = getattr(report, "golive", None)
+        if packed is None or not getattr(report, "wasxfail", None):
+            return None
+        if packed["severity"] != Severity.WARNING or not report.skipped:
+            return None
+        return "warned", "w", ("WARNING", {"yellow": True})
+
+    # Other processes and other ends.
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand a worker what the controller was bound to."""
+        assert self.closing is not None
+        node.workerinput["golive_settings"] = str(self.settings.path)
+        node.workerinput["golive_turnstile"] = str(self.closing.turnstile)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        if error:
+            self.trouble.append("a worker process was lost")
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.trouble.append("interrupted")
+
+    def pytest_internalerror(self) -> None:
+        self.trouble.append("an internal error")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Decide after everybody else has spoken: only then is the session's exit status final."""
+        result = yield
+        self.trial.close()
+        if not self.worker:
+            terminal.show(self, self._close(session))
+        return result
+
+    def _close(self, session: pytest.Session) -> closing.Closed:
+        assert self.closing is not None
+        option = self.config.option
+        for name, phrase in (("collectonly", "--collect-only"), ("setuponly", "--setup-only"), ("setupplan", "--setup-plan")):
+            if getattr(option, name, False):
+                self.trouble.append(phrase)
+        status = int(session.exitstatus)
+        if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self.trouble.append(f"pytest ended with status {status}")
+        decided = self.decide()
+        closed = self.closing.close(
+            decided,
+            checklists=self.checklists,
+            run=closing.RunFacts(
+                began=self.began,
+                wall_seconds=time.monotonic() - self.clock,
+                operator=self.config.getoption("golive_operator"),
+                command=" ".join(["pytest", *self.config.invocation_params.args]),
+                partial=tuple(self.partial),
+                versions={"pytest": pytest.__version__},
+            ),
+            activate=not self.config.getoption("golive_no_marker") and not self._rehearsal(),
+            surroundings=self._surroundings(),
+        )
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            good = decided.word.permits and not closed.denied and not closed.trouble
+            session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
+        if closed.report is not None:
+            self.config.hook.pytest_golive_decided(
+                config=self.config, decision=decided, report=closed.report, marker=closed.marker
+            )
+        return closed
+
+    def _rehearsal(self) -> bool:
+        """A run of other phases than the gating ones says nothing about the marker."""
+        return bool(self.config.getoption("golive_phase"))
+
+    def decide(self) -> Decision:
+        """The decision over everything declared, as things stand."""
+        phases = self.phases
+        partial = list(dict.fromkeys(self.trouble))
+        return decision.decide(self.items, self.findings, phases=phases, now=_now(), partial=partial)
+
+
+def _seen(node: ItemNode, call: pytest.CallInfo[None]) -> Finding | None:
+    """What one phase of pytest's protocol shows of an item; None if it shows nothing."""
+    if call.excinfo is None:
+        if call.when != "call":
+            return None
+        return node.finding or Finding(item=node.item.id, outcome=Outcome.NOT_RUN, reason="the test body did not run")
+    raised = call.excinfo.value
+    if isinstance(raised, Unmet):
+        return raised.finding
+    if isinstance(raised, (pytest.skip.Exception, pytest.xfail.Exception)):
+        return Finding(item=node.item.id, outcome=Outcome.NOT_RUN, reason=f"skipped: {raised}")
+    reason = f"{call.when} broke: {type(raised).__name__}: {raised}"
+    return Finding(item=node.item.id, outcome=Outcome.ERROR, reason=reason)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

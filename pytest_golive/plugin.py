@@ -1,0 +1,59 @@
+"""The door into pytest: options, markers, and nothing else until `--golive` is given.
+
+Every pytest run of a project imports this module, so it imports nothing that pytest has not loaded already.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the gate."""
+    group = parser.getgroup("golive", "go-live gate")
+    group.addoption("--golive", action="store_true", help="run the go-live checklists against the target, and decide")
+    group.addoption(
+        "--golive-config",
+        metavar="FILE",
+        help="settings of the gate (default: golive.yaml in the root directory)",
+    )
+    group.addoption(
+        "--golive-jobs",
+        type=int,
+        metavar="N",
+        help="how many read-only probes may wait for answers at the same time (default: 300)",
+    )
+    group.addoption(
+        "--golive-phase",
+        action="append",
+        metavar="PHASE",
+        help="run the items of this phase instead of the gating ones; may be repeated; never writes a marker "
+        "(pre-deploy, activation, post-deploy, monitoring, rollback, sign-off)",
+    )
+    group.addoption(
+        "--golive-operator", metavar="NAME", help="who runs this (default: $GOLIVE_OPERATOR, or the name of the login)"
+    )
+    group.addoption(
+        "--golive-no-marker",
+        action="store_true",
+        help="decide and sign, but leave the marker alone: neither write nor withdraw it",
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hooks that conftest.py files and other plugins may implement."""
+    from pytest_golive import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; under `--golive`, bring in the gate."""
+    config.addinivalue_line("markers", "critical: a go-live item that blocks unless it passes")
+    config.addinivalue_line("markers", "warning: a go-live item that is told and signed for, but does not block")
+    config.addinivalue_line("markers", "golive(item): this test brings the facts of the checklist item of that id")
+    if config.getoption("golive"):
+        from pytest_golive.gate import Gate
+
+        config.pluginmanager.register(Gate(config), "golive-gate")

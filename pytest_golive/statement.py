@@ -1,0 +1,187 @@
+"""A decision to the statement that is signed: in-toto Statement v1 with predicate test-result v0.1; a pure function.
+
+The predicate's own lists (`passedTests`, `warnedTests`, `failedTests`) hold names only and have no slot for errors, so anything that
+is not proven stands in `failedTests`; the extension `golive` carries the rest. A consumer that ignores the extension can only come to
+a harder judgement, never to a softer one, as the in-toto parsing rules ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, final
+
+from pytest_golive import canonical
+from pytest_golive.manifest import Manifest
+from pytest_golive.model import Checklist, Decision, Evidence, Ruling, Verdict, Word
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+TEMPLATE = 1
+MAX_FACTS = 20_000
+"""Characters of one item's facts that go into the statement; the digest is over all of them, and what was cut is said."""
+
+RESULTS = {Word.GO: "PASSED", Word.GO_WITH_WARNINGS: "WARNED", Word.NO_GO: "FAILED", Word.INCOMPLETE: "FAILED"}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """Who ran what, where and when; `wall_seconds` is the session's time, `sum_seconds` that of all probes together."""
+
+    id: str
+    operator: str
+    host: str
+    began: datetime
+    ended: datetime
+    valid_until: datetime
+    wall_seconds: float
+    sum_seconds: float
+    command: str
+    partial: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRecord:
+    """What was probed, by name; `demo` marks a target that trades no real money."""
+
+    name: str
+    environment: str
+    demo: bool
+
+
+def build(
+    decision: Decision,
+    *,
+    checklists: Sequence[Checklist],
+    manifest: Manifest,
+    target: TargetRecord,
+    run: RunRecord,
+    journal_head: str,
+    previous: Mapping[str, str] | None = None,
+) -> bytes:
+    """The canonical bytes of the statement about one run."""
+    subject: list[dict[str, Any]] = [{"name": "release-manifest.json", "digest": {"sha256": manifest.sha256}}]
+    if manifest.tree.commit:
+        subject.append({"name": "git", "digest": {"gitCommit": manifest.tree.commit}})
+    by_verdict: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
+    for ruling in decision.rulings:
+        by_verdict[ruling.verdict].append(ruling.item.id)
+    return canonical.dumps(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": subject,
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "result": RESULTS[decision.word],
+                "configuration": [{"name": c.path, "digest": {"sha256": c.sha256}} for c in checklists],
+                "passedTests": by_verdict[Verdict.CLEAR],
+                "warnedTests": [*by_verdict[Verdict.WARNED], *by_verdict[Verdict.WAIVED]],
+                "failedTests": by_verdict[Verdict.BLOCKING],
+                "golive": {
+                    "schema": 1,
+                    "template": TEMPLATE,
+                    "target": {"name": target.name, "environment": target.environment, "demo": target.demo},
+                    "decision": {
+                        "word": decision.word.value,
+                        "reasons": list(decision.reasons),
+                        "at": decision.at,
+                        "valid_until": run.valid_until,
+                    },
+                    "run": _run(run),
+                    "manifest": manifest.as_fields(),
+                    "journal_head": journal_head,
+                    "previous": previous,
+                    "checklists": [{"name": c.name, "title": c.title, "owner": c.owner, "path": c.path} for c in checklists],
+                    "items": [_item(ruling) for ruling in decision.rulings],
+                    "aside": [_aside(ruling) for ruling in decision.aside],
+                },
+            },
+        }
+    )
+
+
+def _run(run: RunRecord) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "operator": run.operator,
+        "host": run.host,
+        "began": run.began,
+        "ended": run.ended,
+        "wall_seconds": f"{run.wall_seconds:.3f}",
+        "sum_seconds": f"{run.sum_seconds:.3f}",
+        "command": run.command,
+        "partial": list(run.partial),
+        "versions": dict(run.versions),
+    }
+
+
+def _item(ruling: Ruling) -> dict[str, Any]:
+    item, finding, waiver = ruling.item, ruling.finding, ruling.waiver
+    return {
+        "id": item.id,
+        "declared": item.declared,
+        "title": item.title,
+        "severity": item.severity.value,
+        "phase": item.phase.value,
+        "owner": item.owner,
+        "checklist": item.checklist,
+        "source": {
+            "document": item.source.document,
+            "section": item.source.section,
+            "line": item.source.line,
+            "note": item.source.note,
+        },
+        "place": str(item.place),
+        "why": item.why,
+        "fix": item.fix,
+        "kind": item.kind,
+        "acts": item.acts,
+        "covers": list(item.covers),
+        "outcome": finding.outcome.value,
+        "verdict": ruling.verdict.value,
+        "reason": finding.reason,
+        "checks": [{"path": c.path, "wanted": c.wanted, "found": c.found, "met": c.met} for c in finding.checks],
+        "waiver": waiver and {"reason": waiver.reason, "until": waiver.until, "approved_by": list(waiver.approved_by)},
+        "evidence": None if finding.evidence is None else _evidence(finding.evidence),
+    }
+
+
+def _aside(ruling: Ruling) -> dict[str, Any]:
+    """An item of a phase that does not gate: shown, with what was seen of it if it was looked at."""
+    item = ruling.item
+    return {
+        "id": item.id,
+        "title": item.title,
+        "severity": item.severity.value,
+        "phase": item.phase.value,
+        "checklist": item.checklist,
+        "outcome": ruling.finding.outcome.value,
+        "reason": ruling.finding.reason,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    whole = canonical.dumps(evidence.facts)
+    facts: Any = evidence.facts
+    cut = 0
+    if len(whole) > MAX_FACTS:
+        cut = len(whole) - MAX_FACTS
+        facts = {"beginning": whole[:MAX_FACTS].decode("ascii")}
+    record: dict[str, Any] = {
+        "facts": facts,
+        "began": evidence.began,
+        "seconds": f"{Decimal(evidence.seconds):.3f}",
+        "attempts": evidence.attempts,
+        "sha256": canonical.sha256(whole),
+        "cut": cut,
+    }
+    if evidence.history:
+        record["history"] = [
+            {"at": attempt.at, "outcome": attempt.outcome.value, "reason": attempt.reason} for attempt in evidence.history
+        ]
+    return record

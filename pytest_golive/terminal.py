@@ -1,0 +1,169 @@
+"""The last block on the terminal: what blocks, what was decided, where the page lies, and one command that comes next.
+
+Lines are words first (PASS FAIL WARN ERROR …), symbols never carry the meaning alone. What a target said is indented behind a word, so that
+no line of it can begin with something that a CI system takes for a command.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from pytest_golive.model import Checklist, Decision, Outcome, Ruling, Verdict, Word
+
+if TYPE_CHECKING:
+    from pytest_golive.closing import Closed
+    from pytest_golive.gate import Gate
+
+LABELS = {
+    Outcome.PASSED: "PASS",
+    Outcome.FAILED: "FAIL",
+    Outcome.ERROR: "ERROR",
+    Outcome.BLOCKED: "BLOCKED",
+    Outcome.NOT_APPLICABLE: "N/A",
+    Outcome.PENDING: "PENDING",
+    Outcome.NOT_RUN: "NOT RUN",
+}
+MAX_LISTED = 40
+"""Not-passed items that are shown by name; the page has all of them."""
+
+_ORDER = (Verdict.BLOCKING, Verdict.WARNED, Verdict.WAIVED, Verdict.CLEAR)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text with its colour, if it has one."""
+
+    text: str
+    colour: str = ""
+    bold: bool = False
+
+
+def label(ruling: Ruling) -> str:
+    """The word in front of an item."""
+    if ruling.verdict is Verdict.WARNED and ruling.finding.outcome is Outcome.FAILED:
+        return "WARN"
+    if ruling.verdict is Verdict.WAIVED:
+        return "WAIVED"
+    return LABELS[ruling.finding.outcome]
+
+
+def colour(ruling: Ruling) -> str:
+    """Red blocks, yellow is told, green is clear."""
+    return {Verdict.BLOCKING: "red", Verdict.CLEAR: "green"}.get(ruling.verdict, "yellow")
+
+
+def rulings_in_words(decision: Decision, checklists: Sequence[Checklist], *, everything: bool) -> Iterator[Line]:
+    """Each checklist in a line, and under it the items that are not clear, blocking ones first; or all, with `everything`."""
+    listed = 0
+    for checklist in checklists:
+        rulings = [ruling for ruling in decision.rulings if ruling.item.checklist == checklist.name]
+        if not rulings:
+            continue
+        counts = Counter(label(ruling) for ruling in rulings)
+        summary = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+        yield Line(f"  {checklist.title} ({checklist.name}): {summary}", bold=True)
+        unseen = [r for r in rulings if _unseen(r) and not everything]
+        shown = [r for r in rulings if (everything or r.verdict is not Verdict.CLEAR) and r not in unseen]
+        for ruling in sorted(shown, key=lambda r: _ORDER.index(r.verdict)):
+            listed += 1
+            if listed <= MAX_LISTED or everything:
+                yield from _one(ruling)
+        if unseen:
+            yield Line(f"    {len(unseen)} did not run", "yellow")
+    if listed > MAX_LISTED and not everything:
+        yield Line(f"    … and {listed - MAX_LISTED} more; the report has all of them")
+
+
+def _unseen(ruling: Ruling) -> bool:
+    return ruling.finding.outcome is Outcome.NOT_RUN and ruling.finding.evidence is None and "session" in ruling.finding.reason
+
+
+def _one(ruling: Ruling) -> Iterator[Line]:
+    yield Line(f"    {label(ruling):<7} {ruling.item.title}  [{ruling.item.id}]", colour(ruling))
+    if ruling.verdict is not Verdict.CLEAR:
+        yield Line(f"            found: {_flat(ruling.finding.reason)}")
+        yield Line(f"            fix:   {_flat(ruling.item.fix)}")
+
+
+def ending(closed: Closed, next_step: str) -> Iterator[Line]:
+    """The verdict, the paths, and what to do next."""
+    decision = closed.decision
+    yield Line(f"  {decision.word}  {' '.join(decision.reasons)}", _word_colour(decision.word), bold=True)
+    if closed.sum_seconds:
+        yield Line(f"  Probes: {closed.sum_seconds:.1f} s of looking in {closed.wall_seconds:.1f} s.")
+    if closed.report is not None:
+        yield Line(f"  Report: {shown(closed.report)}")
+    if closed.marker is not None:
+        yield Line(f"  Marker: {shown(closed.marker)}", "green")
+    elif closed.denied:
+        yield Line(f"  Marker: not written: {closed.denied}", "yellow")
+    elif closed.withdrawn:
+        yield Line("  Marker: withdrawn, because this run says NO-GO", "red")
+    else:
+        yield Line("  Marker: not written")
+    if closed.trouble:
+        yield Line(f"  Trouble: {closed.trouble}", "red")
+    yield Line(f"  Next:   {next_step}")
+
+
+def next_step(closed: Closed, config: str) -> str:
+    """One exact command, or one exact sentence."""
+    if closed.trouble:
+        return "mend the trouble above, then run pytest --golive again"
+    word = closed.decision.word
+    if word is Word.INCOMPLETE:
+        return "pytest --golive  (whole, without a selection)"
+    if word is Word.NO_GO:
+        return "mend the blocking items above, then run pytest --golive again"
+    if closed.marker is not None:
+        return f"golive status {config}".strip()
+    if closed.denied:
+        return f"mend that, then golive activate {config}".strip()
+    return f"golive verify {shown(closed.report)}" if closed.report is not None else "pytest --golive"
+
+
+def shown(path: Path) -> str:
+    """The path as people would type it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def show(gate: Gate, closed: Closed) -> None:
+    """Write the block through pytest's own terminal, so that colours and width follow its options."""
+    reporter = gate.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return
+    verbosity = gate.config.get_verbosity()
+    lines: Iterable[Line] = ()
+    if verbosity >= 0:
+        lines = rulings_in_words(closed.decision, gate.checklists, everything=verbosity > 0)
+        reporter.write_sep("=", "go-live")
+    for line in (*lines, *ending(closed, next_step(closed, _config_option(gate)))):
+        markup: Mapping[str, bool] = {line.colour: True} if line.colour else {}
+        reporter.write_line(_encodable(line.text, reporter), bold=line.bold, **markup)
+
+
+def _config_option(gate: Gate) -> str:
+    path = gate.settings.path
+    return "" if path == Path.cwd() / path.name else f"--config {shown(path)}"
+
+
+def _encodable(text: str, reporter: object) -> str:
+    """ASCII where the terminal cannot show more."""
+    encoding = getattr(getattr(getattr(reporter, "_tw", None), "_file", None), "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _word_colour(word: Word) -> str:
+    return {Word.GO: "green", Word.GO_WITH_WARNINGS: "yellow"}.get(word, "red")
