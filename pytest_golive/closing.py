@@ -20,13 +20,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
-from pytest_golive import __version__, activation, canonical, manifest, readiness, report, statement
+from pytest_golive import __version__, activation, canonical, checklist, manifest, readiness, report, statement
 from pytest_golive.config import Settings
 from pytest_golive.errors import ActivationDenied, GoliveError
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Ruling, Word
+from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import SessionKey, session_key
+from pytest_golive.signing.trusted import session_key_path
 from pytest_golive.trial import Surroundings
 
 VALID_FOR = timedelta(hours=12)
@@ -235,13 +237,23 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> Closing:
     return Closing(settings, environ)
 
 
-def session_key_path(environ: Mapping[str, str]) -> Path:
-    """Where the key lives that signs evidence: `$GOLIVE_SESSION_KEY`, else below the user's own data folder, never in a repository."""
-    named = environ.get("GOLIVE_SESSION_KEY")
-    if named:
-        return Path(named).absolute()
-    home = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or Path.home(), ".local", "share")
-    return Path(home, "golive", "session.key")
+def activate_report(
+    envelope: str, settings: Settings, environ: Mapping[str, str], *, operator: str, now: datetime
+) -> activation.Activation:
+    """Activate from the signed evidence of an earlier run: its age, its environment and the activation items are judged now."""
+    paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+    checklists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
+    surroundings = Surroundings(
+        root=settings.root,
+        environ=environ,
+        now=lambda: datetime.now(UTC),
+        redactor=Redactor.from_environment(environ),
+        allow_acting=settings.target.allow_acting,
+    )
+    run = RunFacts(
+        began=now, wall_seconds=0.0, operator=operator, command="golive activate REPORT", partial=(), versions={}
+    )
+    return prepare(settings, environ).activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
 
 
 def _seconds_of(rulings: Sequence[Ruling]) -> float:

@@ -61,12 +61,16 @@ class Answers(_Strict):
 
 
 class Activation(_Strict):
-    """Where the marker is written, how long it lives, and how old the evidence may be."""
+    """Where the marker is written, how long it lives, how old the evidence may be, and whose keys count.
+
+    `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts.
+    """
 
     marker: str = "go_live.active"
     state: str = "guard.state"
     valid_for: Duration = 12 * 3600.0
     max_age: Duration = 3600.0
+    trusted_keys: str = ""
     answers: Answers = Answers()
 
     @field_validator("valid_for", "max_age", mode="before")

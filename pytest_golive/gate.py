@@ -11,13 +11,14 @@ import gc
 import os
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
 import pytest
 
-from pytest_golive import checklist, closing, config, decision, lean, terminal, wire
+from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, wire
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, gate_key
@@ -260,6 +261,8 @@ class Gate:
             activate=not self.config.getoption("golive_no_marker") and not self._rehearsal(),
             surroundings=self._surroundings(),
         )
+        if self.config.getoption("golive_json"):
+            closed = self._write_summary(closed)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             good = decided.word.permits and not closed.denied and not closed.trouble
             session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
@@ -267,6 +270,14 @@ class Gate:
             self.config.hook.pytest_golive_decided(
                 config=self.config, decision=decided, report=closed.report, marker=closed.marker
             )
+        return closed
+
+    def _write_summary(self, closed: closing.Closed) -> closing.Closed:
+        path = Path(self.config.invocation_params.dir, self.config.getoption("golive_json"))
+        try:
+            path.write_text(summary.text(closed, self.settings), encoding="ascii")
+        except OSError as error:
+            return replace(closed, trouble=f"{path}: {error.strerror}")
         return closed
 
     def _rehearsal(self) -> bool:

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--golive-operator", metavar="NAME", help="who runs this (default: $GOLIVE_OPERATOR, or the name of the login)"
     )
+    group.addoption("--golive-json", metavar="FILE", help="write the decision as JSON for other programs")
     group.addoption(
         "--golive-no-marker",
         action="store_true",

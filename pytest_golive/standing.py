@@ -1,0 +1,74 @@
+"""How things stand right now: the mode, the switches that make it, the stops, and what the guard would say.
+
+Document 000 knows three modes (lines 163 to 173): dry run, monitoring with the safety lock on, and live. A switch that is missing or
+unknown counts as its safe value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from pytest_golive.guard import Guard
+
+if TYPE_CHECKING:
+    from pytest_golive.config import Settings
+    from pytest_golive.signing.keys import PublicKey
+
+DRY_RUN = "DRY RUN MODE (SIMULATION)"
+MONITOR = "MONITOR MODE (DISABLED)"
+LIVE = "LIVE"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What can be seen without running a check."""
+
+    mode: str
+    switches: tuple[tuple[str, str], ...]
+    stops: tuple[tuple[str, bool], ...]
+    marker: str
+    permitted: bool
+    reason: str
+
+
+def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> Standing:
+    """The standing of the service that the settings describe."""
+    permission = guard(settings, environ, keys).allows()
+    switches = tuple(
+        (name, environ.get(name, f"(unset, counts as {switch.safe})")) for name, switch in settings.mode.items()
+    )
+    marker = f"{settings.marker} ({'present' if os.path.lexists(settings.marker) else 'not present'})"
+    return Standing(
+        mode=_mode(settings, environ, permitted=permission.allowed),
+        switches=switches,
+        stops=tuple((str(path), os.path.lexists(path)) for path in settings.stop_files),
+        marker=marker,
+        permitted=permission.allowed,
+        reason=permission.reason,
+    )
+
+
+def guard(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> Guard:
+    """The guard that the settings describe, for a service that reads the same files."""
+    return Guard(
+        settings.marker,
+        environment=settings.environment,
+        keys=keys,
+        state=settings.state,
+        config=settings.sha256,
+        profile=settings.default_profile,
+        stop_files=settings.stop_files,
+        switches={name: switch.live for name, switch in settings.mode.items()},
+        environ=environ,
+    )
+
+
+def _mode(settings: Settings, environ: Mapping[str, str], *, permitted: bool) -> str:
+    for name, switch in settings.mode.items():
+        if "DRY_RUN" in name and environ.get(name, switch.safe) != switch.live:
+            return DRY_RUN
+    return LIVE if permitted else MONITOR

@@ -1,0 +1,55 @@
+"""What a run decided, as one JSON object for other programs (`--golive-json`): no facts, only outcomes and reasons."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pytest_golive.model import Ruling, Verdict
+
+if TYPE_CHECKING:
+    from pytest_golive.closing import Closed
+    from pytest_golive.config import Settings
+
+
+def text(closed: Closed, settings: Settings) -> str:
+    """The summary as indented JSON; amounts of time are text, because JSON numbers are not exact."""
+    decision = closed.decision
+    counts = Counter(ruling.verdict for ruling in decision.rulings)
+    done = closed.activation
+    fields: dict[str, Any] = {
+        "schema": 1,
+        "word": decision.word.value,
+        "permits": decision.word.permits,
+        "reasons": list(decision.reasons),
+        "at": decision.at.isoformat(),
+        "target": settings.target.name,
+        "environment": settings.environment,
+        "demo": settings.target.demo,
+        "counts": {verdict.value: counts[verdict] for verdict in Verdict},
+        "items": [_item(ruling) for ruling in decision.rulings],
+        "report": str(closed.report or ""),
+        "marker": str(closed.marker or ""),
+        "denied": closed.denied,
+        "trouble": closed.trouble,
+        "activation_id": done.activation_id if done else "",
+        "expires": done.expires.isoformat() if done else "",
+        "activation_checks": [[check.name, check.met, check.line] for check in done.checks] if done else [],
+    }
+    return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
+
+
+def _item(ruling: Ruling) -> dict[str, Any]:
+    checks = ruling.finding.checks
+    return {
+        "id": ruling.item.id,
+        "title": ruling.item.title,
+        "severity": ruling.item.severity.value,
+        "checklist": ruling.item.checklist,
+        "outcome": ruling.finding.outcome.value,
+        "verdict": ruling.verdict.value,
+        "reason": ruling.finding.reason,
+        "found": "; ".join(f"{check.path} is {check.found}" for check in checks[:3]),
+        "fix": ruling.item.fix,
+    }
