@@ -34,7 +34,7 @@ _BROKEN = "keep the file as it is and find out who changed it; start a new journ
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One record: `seq` counts from 1, `at` is UTC, `hash` is the record's own digest, `prev` that of the one before."""
+    """One record: `seq` counts from 1, `at` is UTC, `hash` is its own digest, `prev` that of the one before."""
 
     seq: int
     at: datetime
@@ -179,9 +179,7 @@ class Journal:
                     return
             finally:
                 os.close(fd)
-        raise JournalError(
-            f"the journal {self.path} is replaced again and again", hint="stop whatever keeps moving the file"
-        )
+        raise JournalError(f"the journal {self.path} is replaced again and again", hint="stop whatever keeps moving the file")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[int]:

@@ -8,7 +8,6 @@ does not revive when the file is put back, nor after a restart. The guard says y
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import threading
 import time
@@ -19,21 +18,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, final
 
 from pytest_golive.errors import GoliveError, MarkerRejected, Misuse, TrustError
-from pytest_golive.guard import marker as markers
 from pytest_golive.guard import state as states
 from pytest_golive.guard.machine import machine_host
 from pytest_golive.guard.trusted_file import open_trusted
 
 if TYPE_CHECKING:
+    import logging
+
+    from pytest_golive.guard.marker import Marker
     from pytest_golive.signing.keys import PublicKey
 
 SLACK = 2.0
 """Seconds by which the wall clock may be stepped back, as time services do, before the guard refuses."""
 
 
-boottime: Callable[[], float] = functools.partial(
-    time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-)
+boottime: Callable[[], float] = functools.partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 """Seconds since the machine started, suspended time included; nobody can set this clock."""
 
 
@@ -86,7 +85,7 @@ class _Live:
         self.changed = status.st_ctime_ns
         self.content = content
         self.size = len(content)
-        self.marker: markers.Marker
+        self.marker: Marker
         self.permission: Permission
         self.until_wall = self.until_boot = self.refresh = 0.0
 
@@ -141,7 +140,7 @@ class Guard:
         self._owners = tuple(owners)
         self._wall = wall
         self._boottime = boottime
-        self._logger = logger or logging.getLogger("golive.guard")
+        self._logger = logger
         self._lock = threading.RLock()
         self._live: _Live | None = None
         self._held: _Live | None = None
@@ -155,7 +154,7 @@ class Guard:
         with self._lock:
             try:
                 permission = self._unchanged() or self._decide()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong is a refusal
                 self._live = None
                 permission = Permission(False, _reason(error), "")
             if permission is self._told or permission == self._told:
@@ -220,6 +219,8 @@ class Guard:
         return live.permission
 
     def _load(self) -> _Live:
+        from pytest_golive.guard import marker as markers
+
         try:
             fd, status, content = open_trusted(self._path, "the marker", limit=markers.MAX_MARKER, owners=self._owners)
         except OSError as error:
@@ -231,7 +232,7 @@ class Guard:
         live.permission = Permission(True, "", live.marker.activation_id)
         return live
 
-    def _refuse_elsewhere(self, marker: markers.Marker) -> None:
+    def _refuse_elsewhere(self, marker: Marker) -> None:
         """Refuse a marker that is meant for another place than this service."""
         host = self._host
         if host is None and marker.host:
@@ -266,9 +267,7 @@ class Guard:
                 f"activation {counter} was withdrawn and does not revive when its marker is put back", hint="activate"
             )
         if counter < self._state.highest:
-            raise MarkerRejected(
-                f"activation {counter} was overtaken by activation {self._state.highest}", hint="activate again"
-            )
+            raise MarkerRejected(f"activation {counter} was overtaken by activation {self._state.highest}", hint="activate again")
 
     def _set_deadlines(self, live: _Live, wall: float, boot: float) -> None:
         marker = live.marker
@@ -314,13 +313,17 @@ class Guard:
 
     def _tell(self, permission: Permission, order: object | None) -> None:
         try:
+            if self._logger is None:
+                import logging
+
+                self._logger = logging.getLogger("golive.guard")
             if permission.allowed:
                 self._logger.info("GO-LIVE active: activation %s", permission.activation)
                 return
             symbol = "" if order is None else f", skipping real trading order for {_word(order, 'symbol')}"
             self._logger.warning("GO-LIVE flag not active%s", symbol)
             self._logger.warning("%s", permission.skip_line(order))
-        except Exception:
+        except Exception:  # noqa: BLE001
             # a filter or handler of the service that fails must not turn an answer into an exception
             return
 
@@ -350,7 +353,7 @@ def _absolute(path: str | os.PathLike[str], noun: str) -> str:
 def _reason(error: Exception) -> str:
     try:
         return error.message if isinstance(error, GoliveError) else f"the guard failed: {type(error).__name__}: {error}"
-    except Exception:
+    except Exception:  # noqa: BLE001 - an exception may fail to tell itself
         return f"the guard failed: {type(error).__name__}"
 
 
@@ -358,6 +361,6 @@ def _word(order: object, name: str) -> str:
     """An attribute of an order as one printable word for a log; a question mark if it cannot be had."""
     try:
         text = str(getattr(order, name))
-    except Exception:
+    except Exception:  # noqa: BLE001 - an order is somebody else's object
         return "?"
     return "".join(letter if letter.isprintable() else "?" for letter in text[:100]) or "?"

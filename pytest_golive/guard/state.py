@@ -88,7 +88,7 @@ def raise_locked(path: str, floor: State) -> State:
 
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Hold the lock beside the state file; TrustError if another process keeps it for over a tenth of a second."""
+    """Hold the lock beside the state file; TrustError if another process keeps it for a tenth of a second."""
     try:
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -12,9 +12,7 @@ from pytest_golive.errors import TrustError
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def open_trusted(
-    path: str, noun: str, *, limit: int, owners: Collection[int] = ()
-) -> tuple[int, os.stat_result, bytes]:
+def open_trusted(path: str, noun: str, *, limit: int, owners: Collection[int] = ()) -> tuple[int, os.stat_result, bytes]:
     """Descriptor, status and content of a regular file that only its owner can write.
 
     `noun` names the file in messages, `limit` is the most bytes it may have, `owners` the user ids that may own it
@@ -43,9 +41,7 @@ def _refuse(path: str, noun: str, status: os.stat_result, limit: int, owners: se
     if not stat.S_ISREG(status.st_mode):
         raise TrustError(f"{noun} is not a regular file: {path}", hint="remove what stands there")
     if status.st_uid not in owners:
-        raise TrustError(
-            f"{noun} belongs to a stranger (uid {status.st_uid}): {path}", hint="let its owner be root or this user"
-        )
+        raise TrustError(f"{noun} belongs to a stranger (uid {status.st_uid}): {path}", hint="let its owner be root or this user")
     if mode & 0o022:
         raise TrustError(f"others can write {noun} (mode {mode:04o}): {path}", hint=f"chmod go-w {path}")
     if status.st_nlink != 1:

@@ -1,8 +1,8 @@
 """DSSE envelopes, strictly: what a trusted key signed, and nothing that merely looks like it.
 
-The verifier is stricter than the specification asks: one reading of the JSON, one reading of the base64, every signature
-held against every trusted key. Key ids in an envelope are hints from whoever wrote it, so they decide nothing here. The
-caller works with the bytes that were verified and never parses the envelope again.
+The verifier is stricter than the specification asks: one reading of the JSON, one reading of the base64, every
+signature held against every trusted key. Key ids in an envelope are hints from whoever wrote it, so they decide nothing
+here. The caller works with the bytes that were verified and never parses the envelope again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HINT = "do not trust it; make it again from the run that it claims to come from
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What stood in an envelope that verified; `keyids` are fingerprints of the distinct trusted keys that signed it."""
+    """What stood in an envelope that verified; `keyids` are fingerprints of the trusted keys that signed it."""
 
     payload: bytes
     payload_type: str
@@ -35,7 +35,7 @@ class Opened:
 
 
 def pae(payload_type: str, body: bytes) -> bytes:
-    """The bytes that are signed: type and body, each with its length in bytes, so that neither can pass for the other."""
+    """The bytes that are signed: type and body, each with its length in bytes, so that neither passes for the other."""
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
@@ -97,20 +97,30 @@ def strict_base64(text: str) -> bytes:
     raise EnvelopeRejected("a field of the envelope is not strict base64", hint=_HINT)
 
 
+def payload_digest(line: str | bytes) -> str:
+    """The sha256 of an envelope's payload, whoever signed it: a name for it in a log, not a reason to believe it."""
+    return canonical.sha256(strict_base64(_text(_read(line), "payload")))
+
+
+def strict_json(text: str | bytes) -> Any:
+    """The one value that this JSON can mean; EnvelopeRejected for members that stand twice, NaN, or no JSON at all."""
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        return json.loads(decoded, object_pairs_hook=_members, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        raise EnvelopeRejected("what should be JSON is not", hint=_HINT) from None
+
+
 def _read(line: str | bytes) -> dict[str, Any]:
     if len(line) > MAX_ENVELOPE:
         raise EnvelopeRejected(f"the envelope is larger than {MAX_ENVELOPE} bytes", hint=_HINT)
-    try:
-        text = line if isinstance(line, str) else line.decode("utf-8")
-        return _object(json.loads(text, object_pairs_hook=_members, parse_constant=_constant))
-    except (ValueError, RecursionError):
-        raise EnvelopeRejected("the envelope is not JSON", hint=_HINT) from None
+    return _object(strict_json(line))
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise EnvelopeRejected("a member of the envelope stands twice", hint=_HINT)
+        raise EnvelopeRejected("a member of a JSON object stands twice", hint=_HINT)
     return members
 
 

@@ -1,7 +1,7 @@
 """Keys as people have them: OpenSSH public keys, and the session key that signs what a run saw.
 
-A key is known by its bytes alone. Its fingerprint is the one that `ssh-keygen -l` and code hosts show, and is for people
-and look-ups, never for trust. A weak key is refused where it is parsed, so that no verifier ever meets one.
+A key is known by its bytes alone. Its fingerprint is the one that `ssh-keygen -l` and code hosts show, and is for
+people and look-ups, never for trust. A weak key is refused where it is parsed, so that no verifier ever meets one.
 """
 
 from __future__ import annotations

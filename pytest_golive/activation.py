@@ -1,0 +1,246 @@
+"""Activate and deactivate: the only writer of the marker.
+
+It believes signed statements and nothing that was passed along beside them. An activation is in the journal before its
+marker exists, and a deactivation has spent its counter before its marker is gone, so that a crash in between errs on the
+safe side.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import final
+
+from pytest_golive import canonical
+from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
+from pytest_golive.guard import state as states
+from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
+from pytest_golive.guard.trusted_file import open_trusted
+from pytest_golive.journal import Journal
+from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal, read
+from pytest_golive.signing.keys import PublicKey, Signer
+
+__all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate"]
+
+ACTIVATED = "activated"
+DENIED = "activation-denied"
+FAILED = "activation-failed"
+DEACTIVATED = "deactivated"
+
+
+@final
+class Denied(ActivationDenied):
+    """The denial of one check, with the lines of all checks that were asked."""
+
+    def __init__(self, message: str, *, hint: str, checks: tuple[CheckLine, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.checks = checks
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A marker that was written: where, under which id and counter, until when, and what was asked before."""
+
+    marker: Path
+    activation_id: str
+    counter: int
+    expires: datetime
+    checks: tuple[CheckLine, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deactivation:
+    """A withdrawal: counters up to `counter` are spent; `removed` if there was a marker to remove."""
+
+    marker: Path
+    counter: int
+    removed: bool
+
+
+def activate(
+    *,
+    evidence: str,
+    readiness: str | None,
+    keys: Sequence[PublicKey],
+    signer: Signer,
+    journal: Journal,
+    marker: Path,
+    state: Path,
+    environment: str,
+    operator: str,
+    allowed_profiles: Sequence[str],
+    default_profile: str,
+    activation_enabled: bool,
+    required_preflight: bool,
+    require_risk_state: str,
+    require_ess_inactive: bool,
+    require_testnet_history: bool,
+    min_testnet_trades: int,
+    answers: Mapping[str, str],
+    valid_for: timedelta,
+    max_age: timedelta,
+    now: datetime,
+    host: str = "",
+) -> Activation:
+    """Ask the five checks in order and, if each says yes, write the marker; ActivationDenied with the first no.
+
+    `evidence` is the signed envelope of the gate run, `readiness` that of the items of the activation phase, looked at just
+    now; both must be signed by one of `keys` and be younger than `max_age`. `answers` names the items that answer
+    `risk_state`, `ess_inactive` and `testnet_history`. A denial is written to the journal and leaves an existing marker
+    alone. Misuse for settings that contradict themselves; JournalError, TrustError or GoliveError if something cannot be
+    written, and then no new marker stands.
+    """
+    if default_profile not in allowed_profiles:
+        raise Misuse(f"the default profile {default_profile} is not allowed", hint="add it to allowed_profiles")
+    if valid_for <= timedelta(0):
+        raise Misuse("an activation needs a time for which it is valid", hint="set activation.valid_for, such as 12h")
+    if not operator.strip():
+        raise Misuse("an activation names its operator", hint="say who activates")
+    now = now.astimezone(UTC)
+    demands = Demands(
+        evidence=evidence,
+        readiness=readiness,
+        keys=keys,
+        environment=environment,
+        activation_enabled=activation_enabled,
+        required_preflight=required_preflight,
+        require_risk_state=require_risk_state,
+        require_ess_inactive=require_ess_inactive,
+        require_testnet_history=require_testnet_history,
+        min_testnet_trades=min_testnet_trades,
+        answers=answers,
+        max_age=max_age,
+        now=now,
+    )
+    checks: list[CheckLine] = []
+    for name, check in CHECKS.items():
+        try:
+            checks.append(CheckLine(name, True, check(demands)))
+        except Refusal as refusal:
+            checks.append(CheckLine(name, False, refusal.reason))
+            told = _journal_denial(journal, name, refusal.reason, operator, environment, now)
+            raise Denied(refusal.reason + told, hint=refusal.hint, checks=tuple(checks)) from None
+    run = read(evidence, keys, "the evidence of the gate run")
+    with states.locked(str(state)):
+        unsigned = Marker(
+            timestamp=now,
+            operator=printable(operator.strip()),
+            environment=environment,
+            allowed_profiles=tuple(allowed_profiles),
+            activation_id=secrets.token_hex(16),
+            counter=1 + max(_spent(state, journal), _standing(marker, [*keys, signer.public])),
+            not_before=now,
+            expires=now + valid_for,
+            host=host,
+            commit=str(run.manifest.get("commit") or ""),
+            manifest=canonical.digest(run.manifest),
+            config=str(run.manifest.get("config") or ""),
+            report=run.digest,
+        )
+        _write(unsigned, signer, journal, marker)
+    return Activation(
+        marker=marker,
+        activation_id=unsigned.activation_id,
+        counter=unsigned.counter,
+        expires=unsigned.expires,
+        checks=tuple(checks),
+    )
+
+
+def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, operator: str, now: datetime) -> Deactivation:
+    """Spend the counter of every activation so far, write that to the journal, then remove the marker if there is one.
+
+    The marker is removed whatever happens to state and journal, because a full disk must not keep real trading on; the
+    GoliveError that is raised then says what could not be written.
+    """
+    trouble: list[GoliveError] = []
+    counter = 0
+    stands = os.path.lexists(marker)
+    try:
+        with states.locked(str(state)):
+            counter = _spent(state, journal)
+            states.raise_locked(str(state), states.State(burned=counter))
+    except (JournalError, TrustError) as error:
+        trouble.append(error)
+    try:
+        detail = {"counter": counter, "marker": str(marker), "operator": operator, "reason": reason, "stood": stands}
+        journal.append(DEACTIVATED, detail, now)
+    except JournalError as error:
+        trouble.append(error)
+    removed = _remove(marker)
+    if trouble:
+        raise GoliveError(
+            f"the marker {marker} is gone, but its withdrawal could not be written down: {trouble[0].message}",
+            hint=f"do not let the file be put back; {trouble[0].hint}",
+        ) from trouble[0]
+    return Deactivation(marker=marker, counter=counter, removed=removed)
+
+
+def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> None:
+    """The activation into the journal, then the marker that names that record; nothing half-written."""
+    detail = {
+        "activation_id": unsigned.activation_id,
+        "counter": unsigned.counter,
+        "operator": unsigned.operator,
+        "environment": unsigned.environment,
+        "allowed_profiles": list(unsigned.allowed_profiles),
+        "expires": unsigned.expires,
+        "host": unsigned.host,
+        "commit": unsigned.commit,
+        "evidence": unsigned.report,
+        "marker": str(path),
+    }
+    entry = journal.append(ACTIVATED, detail, unsigned.timestamp)
+    signed = render(replace(unsigned, journal_head=entry.hash), signer)
+    try:
+        states.replace_file(str(path), signed, 0o644)
+    except OSError as error:
+        told = f"the marker {path} cannot be written: {error.strerror or error}"
+        journal.append(FAILED, {"activation_id": unsigned.activation_id, "reason": told}, unsigned.timestamp)
+        raise GoliveError(told, hint=f"let this user write the folder {path.parent}, then activate again") from error
+
+
+def _remove(path: Path) -> bool:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise GoliveError(
+            f"the marker {path} cannot be removed: {error.strerror or error}",
+            hint="real trading may still be on: make a stop file now, then remove the marker as its owner",
+        ) from error
+    return True
+
+
+def _spent(state: Path, journal: Journal) -> int:
+    """The highest counter that any activation had so far, by the guard's state and by the journal."""
+    kept = states.read(str(state))
+    journalled = (entry.detail.get("counter") for entry in journal.entries() if entry.event == ACTIVATED)
+    return max(kept.highest, kept.burned, *(counter for counter in journalled if isinstance(counter, int)))
+
+
+def _standing(path: Path, keys: Sequence[PublicKey]) -> int:
+    """The counter of the marker that stands there already; 0 if there is none that can be believed."""
+    try:
+        fd, _, content = open_trusted(str(path), "the marker", limit=MAX_MARKER)
+        os.close(fd)
+        return parse(content, keys).counter
+    except (OSError, TrustError):
+        return 0
+
+
+def _journal_denial(journal: Journal, check: str, reason: str, operator: str, environment: str, now: datetime) -> str:
+    """Write the denial down; if that is not possible the denial still stands, and says so."""
+    detail = {"check": check, "reason": reason, "operator": operator, "environment": environment}
+    try:
+        journal.append(DENIED, detail, now)
+    except JournalError as error:
+        return f"; and this could not be written down: {error.message}"
+    return ""

@@ -1,0 +1,263 @@
+"""What an activation demands: the five checks of document 001 in its order, then whatever else is critical by then.
+
+Pure: signed statements, settings and a time come in, lines for people come out. A statement is believed only as far as its
+signature reaches, and only for as long as it is fresh; a setting that demands something which no item answers is a no.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, final
+
+from pytest_golive import canonical
+from pytest_golive.errors import EnvelopeRejected
+from pytest_golive.signing import dsse
+from pytest_golive.signing.keys import PublicKey
+
+PERMITTING = ("GO", "GO WITH WARNINGS")
+FUTURE = timedelta(seconds=5)
+"""By how much a statement may be younger than the clock, for clocks that tick apart."""
+
+_AGAIN = "run pytest --golive again, and activate from its result"
+
+
+class CheckLine(NamedTuple):
+    """One activation check: its name, whether it lets the activation pass, and a line for people."""
+
+    name: str
+    ok: bool
+    line: str
+
+
+class Refusal(Exception):
+    """A check says no: for which reason, and what to do next."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What the settings ask for, and the signed statements that are to answer it."""
+
+    evidence: str
+    readiness: str | None
+    keys: Sequence[PublicKey]
+    environment: str
+    activation_enabled: bool
+    required_preflight: bool
+    require_risk_state: str
+    require_ess_inactive: bool
+    require_testnet_history: bool
+    min_testnet_trades: int
+    answers: Mapping[str, str]
+    max_age: timedelta
+    now: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a signed statement says of a run, as far as an activation needs it."""
+
+    digest: str
+    result: str
+    failed: tuple[str, ...]
+    word: str
+    at: datetime
+    valid_until: datetime
+    environment: str
+    partial: tuple[str, ...]
+    manifest: Mapping[str, Any]
+    items: Mapping[str, Mapping[str, Any]]
+
+
+def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
+    """The statement in an envelope that one of `keys` signed; Refusal for any other. `noun` names it in messages."""
+    try:
+        payload = dsse.open_envelope(envelope, keys).payload
+        statement = dsse.strict_json(payload)
+    except EnvelopeRejected as error:
+        raise Refusal(f"{noun} cannot be believed: {error.message}", _AGAIN) from None
+    try:
+        predicate = statement["predicate"]
+        golive = predicate["golive"]
+        decision, manifest, items = golive["decision"], golive["manifest"], golive["items"]
+        read = Statement(
+            digest=canonical.sha256(payload),
+            result=predicate["result"],
+            failed=tuple(predicate["failedTests"]),
+            word=decision["word"],
+            at=_time(decision["at"]),
+            valid_until=_time(decision["valid_until"]),
+            environment=golive["target"]["environment"],
+            partial=tuple(golive["run"]["partial"]),
+            manifest=manifest,
+            items={item["id"]: item for item in items},
+        )
+        if golive["schema"] != 1 or len(read.items) != len(items) or manifest["environment"] != read.environment:
+            raise ValueError("not the statement of a gate run")
+        if statement["subject"][0]["digest"]["sha256"] != canonical.digest(manifest):
+            raise ValueError("the manifest is not the one that the subject names")
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise Refusal(f"{noun} is not a statement of this version of the gate", _AGAIN) from None
+    return read
+
+
+def _flag(demands: Demands) -> str:
+    if not demands.activation_enabled:
+        raise Refusal("activation_enabled is false in golive.yaml", "set activation_enabled: true by hand when you mean to trade")
+    return "activation_enabled is true"
+
+
+def _preflight(demands: Demands) -> str:
+    run = read(demands.evidence, demands.keys, "the evidence of the gate run")
+    if not demands.required_preflight:
+        return "skipped: required_preflight is false"
+    if run.word not in PERMITTING:
+        raise Refusal(f"the gate run said {run.word}", "mend what its report names, and run pytest --golive again")
+    if run.failed:
+        raise Refusal(f"the gate run says {run.word} although items failed: {', '.join(run.failed[:5])}", _AGAIN)
+    if run.result not in ("PASSED", "WARNED"):
+        raise Refusal(f"the gate run says {run.word} although its result is {run.result}", _AGAIN)
+    if run.partial:
+        raise Refusal(f"the gate run was partial: {run.partial[0]}", "run all of it: pytest --golive")
+    _fresh(run, demands, "the gate run")
+    return f"the gate run said {run.word} at {run.at.isoformat(timespec='seconds')}"
+
+
+def _risk_state(demands: Demands) -> str:
+    wanted = demands.require_risk_state
+    if not wanted:
+        return "skipped: require_risk_state is empty"
+    item = _answer(demands, "risk_state", "require_risk_state")
+    if not _saw_word(item, wanted):
+        raise Refusal(f"{item['id']} passed without seeing the risk state {wanted}", "let the item expect that state")
+    return f"the risk state is {wanted}"
+
+
+def _ess_inactive(demands: Demands) -> str:
+    if not demands.require_ess_inactive:
+        return "skipped: require_ess_inactive is false"
+    _answer(demands, "ess_inactive", "require_ess_inactive")
+    return "the emergency stop system is inactive"
+
+
+def _testnet_history(demands: Demands) -> str:
+    if not demands.require_testnet_history:
+        return "skipped: require_testnet_history is false"
+    item = _answer(demands, "testnet_history", "require_testnet_history")
+    counts = _counts(item)
+    if counts and max(counts) < demands.min_testnet_trades:
+        raise Refusal(
+            f"{item['id']} saw {max(counts)} testnet trades, and {demands.min_testnet_trades} are required",
+            "trade on the testnet first, and let the item expect as many trades as the settings do",
+        )
+    return f"at least {demands.min_testnet_trades} trades on the testnet"
+
+
+def _remaining(demands: Demands) -> str:
+    """The other critical items of the activation phase."""
+    if demands.readiness is None:
+        return "no further items of the activation phase"
+    ready = _ready(demands)
+    answered = set(demands.answers.values())
+    others = [
+        item
+        for item in ready.items.values()
+        if item["phase"] == "activation" and item["severity"] == "critical" and item["id"] not in answered
+    ]
+    for item in others:
+        _passed(item)
+    return f"{len(others)} further critical items of the activation phase passed"
+
+
+CHECKS: Mapping[str, Callable[[Demands], str]] = {
+    "activation_enabled": _flag,
+    "preflight": _preflight,
+    "risk_state": _risk_state,
+    "ess_inactive": _ess_inactive,
+    "testnet_history": _testnet_history,
+    "activation_items": _remaining,
+}
+"""The checks in the order in which they are asked; the first five are those of document 001."""
+
+
+def _answer(demands: Demands, name: str, setting: str) -> Mapping[str, Any]:
+    """The passed item that the settings name as the answer to one check."""
+    wanted = demands.answers.get(name)
+    if not wanted:
+        raise Refusal(f"{setting} is set, but no item answers it", f"name one under activation.answers.{name} in golive.yaml")
+    ready = _ready(demands)
+    found = [item for item in ready.items.values() if wanted in (item["id"], item["declared"])]
+    if not found:
+        raise Refusal(f"{wanted}, which answers {setting}, was not looked at", "declare it with phase: activation")
+    for item in found:
+        _passed(item)
+    return found[0]
+
+
+def _passed(item: Mapping[str, Any]) -> None:
+    if item["outcome"] != "passed":
+        because = f": {item['reason']}" if item["reason"] else ""
+        raise Refusal(f"{item['id']} {_PHRASES.get(item['outcome'], 'is not passed')}{because}", item["fix"])
+    if item["evidence"] is None:
+        raise Refusal(f"{item['id']} passed without evidence", _AGAIN)
+
+
+_PHRASES = {
+    "failed": "failed",
+    "error": "could not be checked",
+    "blocked": "is blocked",
+    "pending": "is pending",
+    "not-run": "was not run",
+    "not-applicable": "does not apply",
+}
+
+
+def _ready(demands: Demands) -> Statement:
+    if demands.readiness is None:
+        raise Refusal("the items of the activation phase were not looked at", _AGAIN)
+    noun = "what was seen at the activation"
+    ready = read(demands.readiness, demands.keys, noun)
+    _fresh(ready, demands, noun)
+    run = read(demands.evidence, demands.keys, "the evidence of the gate run")
+    if canonical.digest(ready.manifest) != canonical.digest(run.manifest):
+        raise Refusal("commit, settings or checklists changed since the gate run", _AGAIN)
+    return ready
+
+
+def _fresh(statement: Statement, demands: Demands, noun: str) -> None:
+    if statement.environment != demands.environment:
+        raise Refusal(f"{noun} is about {statement.environment}, and this is {demands.environment}", "run the gate for this one")
+    if statement.at > demands.now + FUTURE:
+        raise Refusal(f"{noun} is dated in the future: {statement.at.isoformat()}", "set the clocks right")
+    if demands.now - statement.at > demands.max_age or demands.now >= statement.valid_until:
+        raise Refusal(f"{noun} is too old: it is of {statement.at.isoformat()}", _AGAIN)
+
+
+def _saw_word(item: Mapping[str, Any], word: str) -> bool:
+    """Whether the item's evidence, or a check of it that is met, holds this word as a whole value."""
+    met = [str(check["found"]) for check in item["checks"] if check["met"] is True]
+    quoted = canonical.dumps(word).decode("ascii").casefold()
+    facts = canonical.dumps(item["evidence"]["facts"]).decode("ascii").casefold()
+    return any(found.strip("'\"").casefold() == word.casefold() for found in met) or quoted in facts
+
+
+def _counts(item: Mapping[str, Any]) -> list[int]:
+    """The whole numbers that met checks of the item found, the status of an answer apart."""
+    found = [str(check["found"]) for check in item["checks"] if check["met"] is True and check["path"] != "status"]
+    return [int(match[0]) for text in found if (match := re.match(r"\d{1,9}\b(?!\.)", text))]
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return moment
