@@ -141,7 +141,7 @@ class _Reader:
         critical = False
         for index, entry in enumerate(entries):
             if not isinstance(entry, LocatedDict):
-                self.report(entries.spots[index], "an item must be a mapping")
+                self.report(spot_of(entries, (index,)), "an item must be a mapping")
                 continue
             critical = critical or entry.get("severity") == Severity.CRITICAL
             identity = entry.get("id")
@@ -279,10 +279,9 @@ class _Reader:
 
 def _filled(entry: LocatedDict, common: dict[str, Any], filler: Mapping[str, Any]) -> LocatedDict:
     """The item's own keys over the defaults of the file, still located."""
-    located = LocatedDict(entry.spot)
+    located = LocatedDict(entry.mark, entry.marks)
     located.update(filler)
     located.update(common)
-    located.spots = {**dict.fromkeys(filler, entry.spot), **entry.spots}
     return located
 
 

@@ -15,7 +15,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
@@ -61,7 +61,7 @@ class Closed:
     trouble: str = ""
     sum_seconds: float = 0.0
     wall_seconds: float = 0.0
-    checks: Sequence[activation.CheckLine] = field(default=())
+    checks: Sequence[activation.CheckLine] = ()
 
 
 @final
@@ -123,7 +123,8 @@ class Closing:
         try:
             done = self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
         except ActivationDenied as denied:
-            return Closed(decision=decision, report=page, denied=denied.message, **times)
+            checks = denied.checks if isinstance(denied, activation.Denied) else ()
+            return Closed(decision=decision, report=page, denied=denied.message, checks=checks, **times)
         except (GoliveError, OSError) as error:
             return Closed(decision=decision, report=page, trouble=_told(error), **times)
         return Closed(decision=decision, report=page, marker=done.marker, activation=done, checks=done.checks, **times)

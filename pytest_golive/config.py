@@ -207,16 +207,14 @@ def _with_environment(value: Any, environ: Mapping[str, str], report: Any, spot:
 
         return _ENV.sub(looked_up, value)
     if isinstance(value, yaml12.LocatedDict) and value.templated:
-        mapping = yaml12.LocatedDict(value.spot)
-        mapping.spots = value.spots
+        mapping = yaml12.LocatedDict(value.mark, value.marks)
         for key, part in value.items():
             mapping[key] = _with_environment(part, environ, report, yaml12.spot_of(value, (key,)))
         return mapping
     if isinstance(value, yaml12.LocatedList) and value.templated:
-        sequence = yaml12.LocatedList(value.spot)
-        sequence.spots = value.spots
+        sequence = yaml12.LocatedList(value.mark, value.marks)
         for index, part in enumerate(value):
-            sequence.append(_with_environment(part, environ, report, value.spots[index]))
+            sequence.append(_with_environment(part, environ, report, yaml12.spot_of(value, (index,))))
         return sequence
     return value
 

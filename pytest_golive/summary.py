@@ -35,7 +35,7 @@ def text(closed: Closed, settings: Settings) -> str:
         "trouble": closed.trouble,
         "activation_id": done.activation_id if done else "",
         "expires": done.expires.isoformat() if done else "",
-        "activation_checks": [[check.name, check.met, check.line] for check in done.checks] if done else [],
+        "activation_checks": [[check.name, check.ok, check.line] for check in closed.checks],
     }
     return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
 

@@ -34,16 +34,14 @@ def substitute(value: Any, variables: Mapping[str, Any], report: Report, at: Spo
     if isinstance(value, LocatedDict):
         if not value.templated:
             return value
-        mapping = LocatedDict(value.spot)
-        mapping.spots = value.spots
+        mapping = LocatedDict(value.mark, value.marks)
         for key, part in value.items():
             mapping[key] = substitute(part, variables, report, spot_of(value, (key,)))
         return mapping
     if isinstance(value, LocatedList):
         if not value.templated:
             return value
-        sequence = LocatedList(value.spot)
-        sequence.spots = value.spots
+        sequence = LocatedList(value.mark, value.marks)
         sequence.extend(substitute(part, variables, report, spot_of(value, (index,))) for index, part in enumerate(value))
         return sequence
     return value

@@ -38,25 +38,35 @@ Spot = tuple[int, int]
 class LocatedDict(dict[str, Any]):
     """A mapping that knows where each key stands, and whether a `${variable}` stands anywhere below it."""
 
-    __slots__ = ("spot", "spots", "templated")
+    __slots__ = ("mark", "marks", "templated")
 
-    def __init__(self, spot: Spot) -> None:
+    def __init__(self, mark: Any = None, marks: dict[str, Any] | None = None) -> None:
         super().__init__()
-        self.spot = spot
-        self.spots: dict[str, Spot] = {}
+        self.mark = mark
+        self.marks: dict[str, Any] = {} if marks is None else marks
         self.templated = False
+
+    @property
+    def spot(self) -> Spot:
+        """Where the mapping begins."""
+        return _spot(self.mark)
 
 
 class LocatedList(list[Any]):
     """A sequence that knows where each element stands, and whether a `${variable}` stands anywhere below it."""
 
-    __slots__ = ("spot", "spots", "templated")
+    __slots__ = ("mark", "marks", "templated")
 
-    def __init__(self, spot: Spot) -> None:
+    def __init__(self, mark: Any = None, marks: list[Any] | None = None) -> None:
         super().__init__()
-        self.spot = spot
-        self.spots: list[Spot] = []
+        self.mark = mark
+        self.marks: list[Any] = [] if marks is None else marks
         self.templated = False
+
+    @property
+    def spot(self) -> Spot:
+        """Where the sequence begins."""
+        return _spot(self.mark)
 
 
 class _Refused(ValueError):
@@ -83,15 +93,19 @@ def _plain(text: str) -> Any:
 
 def spot_of(value: Any, path: tuple[str | int, ...]) -> Spot:
     """Where the deepest known part of `path` below `value` stands."""
-    spot: Spot = getattr(value, "spot", (1, 1))
+    mark = getattr(value, "mark", None)
     for step in path:
-        if isinstance(value, LocatedDict) and isinstance(step, str) and step in value:
-            spot, value = value.spots[step], value[step]
-        elif isinstance(value, LocatedList) and isinstance(step, int) and 0 <= step < len(value):
-            spot, value = value.spots[step], value[step]
+        if (isinstance(value, LocatedDict) and step in value.marks and step in value) or (
+            isinstance(value, LocatedList) and isinstance(step, int) and 0 <= step < len(value)
+        ):
+            mark, value = value.marks[step], value[step]  # type: ignore[index]
         else:
             break
-    return spot
+    return _spot(mark)
+
+
+def _spot(mark: Any) -> Spot:
+    return (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
 
 
 class _Builder:
@@ -100,99 +114,87 @@ class _Builder:
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file = file
         self.faults = faults
-        self.root: Any = None
-        self.documents = 0
 
-    def fault(self, spot: Spot, message: str) -> None:
-        self.faults.append(Fault(file=self.file, line=spot[0], column=spot[1], message=message))
+    def fault(self, mark: Any, message: str) -> None:
+        line, column = _spot(mark)
+        self.faults.append(Fault(file=self.file, line=line, column=column, message=message))
 
-    def build(self, loader: Any) -> None:
-        stack: list[LocatedDict | LocatedList] = []
-        keys: list[str | None] = []
-        get, scalar, mapping, sequence = loader.get_event, yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
+    def build(self, loader: Any) -> Any:
+        """The one loop over all events; `here` is the open container and `key` the key that waits for its value."""
+        get = loader.get_event
+        scalar, mapping_start, sequence_start = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
+        mapping_end, sequence_end = yaml.MappingEndEvent, yaml.SequenceEndEvent
+        roots = LocatedList()
+        here: LocatedDict | LocatedList = roots
+        key: str | None = None
+        outer: list[tuple[LocatedDict | LocatedList, str | None]] = []
         while True:
             event = get()
             kind = type(event)
-            if kind is yaml.StreamEndEvent:
-                return
-            if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                closed = stack.pop()
-                keys.pop()
-                if closed.templated and stack:
-                    stack[-1].templated = True
-                continue
-            if kind is yaml.DocumentStartEvent:
-                self.documents += 1
-                if self.documents == 2:
-                    self.fault(_spot(event), "a second document in one file; keep one checklist to a file")
-                    return
-                continue
             if kind is scalar:
-                value = self.scalar(event)
-            elif kind is mapping:
-                value = LocatedDict(_spot(event))
-            elif kind is sequence:
-                value = LocatedList(_spot(event))
+                text = event.value
+                if type(here) is LocatedDict and key is None:
+                    key = self._key(here, text, event)
+                    continue
+                value = text if event.style else self._plain(text, event)
+                if "${" in text:
+                    here.templated = True
+            elif kind is mapping_start:
+                value = LocatedDict(event.start_mark)
+            elif kind is sequence_start:
+                value = LocatedList(event.start_mark)
+            elif kind is mapping_end or kind is sequence_end:
+                templated = here.templated
+                here, key = outer.pop()
+                here.templated = here.templated or templated
+                continue
             elif kind is yaml.AliasEvent:
-                self.fault(_spot(event), f"the alias *{event.anchor} is not allowed: write the value out, so that a reader sees it")
+                self.fault(event.start_mark, f"the alias *{event.anchor} is not allowed: write the value out")
                 value = None
+            elif kind is yaml.StreamEndEvent:
+                break
             else:
                 continue
             if kind is not yaml.AliasEvent and event.tag is not None and event.tag != "!":
-                self.fault(_spot(event), f"the tag {event.tag} is not allowed: values are plain YAML")
-            if stack and not self.place(stack[-1], keys, value, event):
-                continue
-            if not stack and self.documents == 1:
-                self.root = value
-            if kind is mapping or kind is sequence:
-                if len(stack) >= MAX_DEPTH:
-                    self.fault(_spot(event), f"nested deeper than {MAX_DEPTH} levels")
-                    return
-                stack.append(value)
-                keys.append(None)
+                self.fault(event.start_mark, f"the tag {event.tag} is not allowed: values are plain YAML")
+            if type(here) is LocatedList:
+                here.append(value)
+                here.marks.append(event.start_mark)
+            elif key is None:
+                self.fault(event.start_mark, "a key must be plain text")
+                key = _IGNORED
+            else:
+                if key is not _IGNORED:
+                    here[key] = value  # type: ignore[call-overload]
+                key = None
+            if kind is not scalar and kind is not yaml.AliasEvent:
+                if len(outer) >= MAX_DEPTH:
+                    self.fault(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
+                    return None
+                outer.append((here, key))
+                here, key = value, None
+        if len(roots) > 1:
+            self.fault(roots.marks[1], "a second document in one file; keep one checklist to a file")
+        return roots[0] if roots else None
 
-    def place(self, parent: LocatedDict | LocatedList, keys: list[str | None], value: Any, event: Any) -> bool:
-        """Put `value` where it belongs; False if it was a key, which has been kept for the value that follows."""
-        mark = event.start_mark
-        spot = (mark.line + 1, mark.column + 1)
-        if type(parent) is LocatedList:
-            parent.append(value)
-            parent.spots.append(spot)
-        else:
-            key = keys[-1]
-            if key is None:
-                if type(event) is not yaml.ScalarEvent:
-                    self.fault(spot, "a key must be plain text")
-                    keys[-1] = f"\x00{len(parent)}"
-                    return type(event) is not yaml.AliasEvent
-                key = event.value
-                if key in parent.spots:  # type: ignore[union-attr]
-                    first = parent.spots[key][0]  # type: ignore[union-attr,index]
-                    self.fault(spot, f"the key {key!r} stands here a second time; the first is in line {first}")
-                    key = f"\x00{len(parent)}"
-                parent.spots[key] = spot  # type: ignore[union-attr,index]
-                keys[-1] = key
-                return False
-            keys[-1] = None
-            if key[:1] != "\x00":
-                parent[key] = value  # type: ignore[index]
-        if type(value) is str and "${" in value:
-            parent.templated = True
-        return True
-
-    def scalar(self, event: Any) -> Any:
-        text: str = event.value
-        if event.style is not None and event.style != "":
+    def _key(self, here: LocatedDict, text: str, event: Any) -> str:
+        first = here.marks.get(text)
+        if first is None:
+            here.marks[text] = event.start_mark
             return text
+        self.fault(event.start_mark, f"the key {text!r} stands here a second time; the first is in line {first.line + 1}")
+        return _IGNORED
+
+    def _plain(self, text: str, event: Any) -> Any:
         try:
             return _plain(text)
         except _Refused as refused:
-            self.fault(_spot(event), str(refused))
+            self.fault(event.start_mark, str(refused))
             return text
 
 
-def _spot(event: Any) -> Spot:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+_IGNORED = "\x00"
+"""Stands for a key that was refused; what belongs to it is read and dropped."""
 
 
 def parse(text: str | bytes, file: str, faults: list[Fault]) -> Any:
@@ -200,28 +202,27 @@ def parse(text: str | bytes, file: str, faults: list[Fault]) -> Any:
     size = len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else len(text)
     builder = _Builder(file, faults)
     if size > MAX_BYTES:
-        builder.fault((1, 1), f"{size} bytes; more than {MAX_BYTES} are not read: split the file")
+        builder.fault(None, f"{size} bytes; more than {MAX_BYTES} are not read: split the file")
         return None
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            builder.fault((text[: error.start].count(b"\n") + 1, 1), f"not UTF-8: {error.reason}")
+            line = text[: error.start].count(b"\n") + 1
+            faults.append(Fault(file=file, line=line, column=1, message=f"not UTF-8: {error.reason}"))
             return None
     loader: Any = None
     try:
         loader = Loader(text)
-        builder.build(loader)
+        return builder.build(loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         context = getattr(error, "context", None)
-        spot = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        builder.fault(spot, f"not YAML: {problem}" + (f", {context}" if context else ""))
+        builder.fault(getattr(error, "problem_mark", None), f"not YAML: {problem}" + (f", {context}" if context else ""))
+        return None
     finally:
         if loader is not None:
             loader.dispose()
-    return builder.root
 
 
 def load(text: str | bytes, file: str) -> Any:
