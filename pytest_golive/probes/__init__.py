@@ -83,7 +83,8 @@ def observe(probe: Probe, context: Context, redactor: Redactor) -> Evidence:
         ended = time.monotonic()
         if ended > context.deadline + 0.5:
             raise ProbeError(
-                f"the answer came {ended - context.deadline:.1f} s after the deadline", hint="raise the item's timeout, or see what is slow"
+                f"the answer came {ended - context.deadline:.1f} s after the deadline",
+                hint="raise the item's timeout, or see what is slow",
             )
         for each in redactors:
             facts = each.facts(facts)
@@ -94,7 +95,7 @@ def observe(probe: Probe, context: Context, redactor: Redactor) -> Evidence:
         raise ProbeError(_redacted(error.message, redactors), hint=_redacted(error.hint, redactors)) from None
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - not even SystemExit, or a skip, may turn into something else than an error
         told = _redacted(f"{type(error).__name__}: {error}", redactors)
         raise ProbeError(
             f"probe kind {word} broke: {told}", hint="this is a fault of the probe, not of the target: please report it"
@@ -167,5 +168,6 @@ def _shapeless(path: str, what: str) -> ProbeError:
 
 def _oversized(path: str) -> ProbeError:
     return ProbeError(
-        f"the facts are larger than {MAX_FACTS} characters, the largest is {path!r}", hint="ask for less: a limit, a narrower query"
+        f"the facts are larger than {MAX_FACTS} characters, the largest is {path!r}",
+        hint="ask for less: a limit, a narrower query",
     )

@@ -39,13 +39,16 @@ class AllOf(ProbeModel):
     items: Annotated[Names, Field(min_length=1), AfterValidator(_distinct)]
 
     def look(self, context: Context) -> Facts:
-        raise ProbeError("all_of has nothing to look at by itself", hint="it is judged by the trial, from the findings of its parts")
+        raise ProbeError(
+            "all_of has nothing to look at by itself", hint="it is judged by the trial, from the findings of its parts"
+        )
 
     def facts(self, outcomes: Mapping[str, Outcome]) -> Facts:
         """The facts, from the outcome of each instance of the parts; a part of which nothing is known counts as not run."""
         seen: list[tuple[str, str]] = []
         for name in self.items:
-            instances = [(item, str(outcome)) for item, outcome in outcomes.items() if item == name or item.startswith(f"{name}[")]
+            known = (item for item in outcomes if item == name or item.startswith(f"{name}["))
+            instances = [(item, str(outcomes[item])) for item in known]
             seen += instances or [(name, str(Outcome.NOT_RUN))]
         words = [outcome for _, outcome in seen]
         return {

@@ -20,7 +20,10 @@ TEXT_LIMIT = 16_000
 """Characters of free text (a page, an output) that are kept as evidence."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_SECRET_NAME = re.compile(r"pass(?:w|phrase|$|_)|secret|token|api_?key|private|credential|dsn|auth|cookie|signature|(?:^|[_-])key(?:$|[_-])", re.I)
+_SECRET_NAME = re.compile(
+    r"pass(?:w|phrase|$|_)|secret|token|api_?key|private|credential|dsn|auth|cookie|signature|(?:^|[_-])key(?:$|[_-])",
+    re.IGNORECASE,
+)
 
 
 class ProbeModel(BaseModel):
@@ -42,7 +45,7 @@ class ProbeModel(BaseModel):
 
 def _duration(value: Any) -> Any:
     if not isinstance(value, str):
-        raise ValueError("a duration is written with its unit, such as 10s, 5m or 2h")
+        raise ValueError("a duration is written with its unit, such as 10s, 5m or 2h")  # noqa: TRY004 - pydantic collects ValueError
     return seconds(value)
 
 

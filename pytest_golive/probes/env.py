@@ -25,14 +25,14 @@ class Env(ProbeModel):
     expect: {set: true, value: false}
     ```
 
-    `as` is text (default), integer, decimal, boolean, list (split at commas) or duration (facts are seconds). With `pid_file` the
-    environment is that which the process was started with, read from the kernel; without, that of the gate itself. The value of
-    a secret is never a fact. A name that looks like a secret counts as one as long as it is read as text and `secret: false` is
-    not written out.
+    `as` is text (default), integer, decimal, boolean, list (split at commas) or duration (facts are seconds). With
+    `pid_file` the environment is that which the process was started with, read from the kernel; without, that of the gate
+    itself. The value of a secret is never a fact. A name that looks like a secret counts as one as long as it is read as
+    text and `secret: false` is not written out.
 
-    Facts: `name`, `set`, `from` (environment, or process 1234), `pid`; if it is set also `value` (absent if it cannot be read as
-    asked, then `unparsable: true`), `surrounded` (white space or quotes are part of it), `occurrences` (with pid_file: how often
-    the name stands there); for a secret instead of the value `withheld: true`, `length`, `placeholder`.
+    Facts: `name`, `set`, `from` (environment, or process 1234), `pid`; if it is set also `value` (absent if it cannot be
+    read as asked, then `unparsable: true`), `surrounded` (white space or quotes are part of it), `occurrences` (with
+    pid_file: how often the name stands there); for a secret instead of the value `withheld: true`, `length`, `placeholder`.
     """
 
     word: ClassVar[str] = "env"
@@ -72,7 +72,9 @@ class Env(ProbeModel):
             began = _began(pid)
             written = os.stat(path).st_mtime
         except (FileNotFoundError, ProcessLookupError):
-            raise ProbeError(f"process {pid}, named by {path}, does not run", hint="start the service, or remove the stale file") from None
+            raise ProbeError(
+                f"process {pid}, named by {path}, does not run", hint="start the service, or remove the stale file"
+            ) from None
         except PermissionError:
             raise ProbeError(
                 f"the environment of process {pid} may not be read", hint="run the gate as the user of the service"

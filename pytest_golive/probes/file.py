@@ -28,13 +28,14 @@ class File(ProbeModel):
     expect: {exists: true, value.limits.max_position: {gt: 0, le: "0.20"}}
     ```
 
-    `format` is text, yaml, json, toml, ini or bytes; without it the content is only hashed. Duplicate keys are an error in yaml,
-    json, toml and ini. A file over `max_size` bytes (1,000,000) is an error if a format is asked. A `path` with `*`, `?` or `[…]`
-    needs `newest: true` and is about the newest match. A folder that is missing or cannot be read is an error, never `exists: false`.
+    `format` is text, yaml, json, toml, ini or bytes; without it the content is only hashed. Duplicate keys are an error in
+    yaml, json, toml and ini. A file over `max_size` bytes (1,000,000) is an error if a format is asked. A `path` with `*`,
+    `?` or `[…]` needs `newest: true` and is about the newest match. A folder that is missing or cannot be read is an error,
+    never `exists: false`.
 
-    Facts: `path` (absolute), `exists`, `directory_readable`, `matches` (with newest); if it is there `kind` (file, directory, symlink,
-    other), `size`, `modified` (with zone), `sha256` (of a file within max_size); for a link `target` and `target_kind`; by format
-    `value`, or `text` (shortened) and `lines` (their number).
+    Facts: `path` (absolute), `exists`, `directory_readable`, `matches` (with newest); if it is there `kind` (file,
+    directory, symlink, other), `size`, `modified` (with zone), `sha256` (of a file within max_size); for a link `target`
+    and `target_kind`; by format `value`, or `text` (shortened) and `lines` (their number).
     """
 
     word: ClassVar[str] = "file"

@@ -1,8 +1,8 @@
 """One HTTP exchange: what was answered, by whom, how fast; whether that is good is for the expectation to say.
 
-A session belongs to a thread and takes no proxy, netrc or certificate setting out of the environment: a gate that asks a proxy's
-cache, or sends a password that nobody declared, has looked elsewhere. The deadline counts for the whole exchange: every read from
-the socket gets only the time that is left, so a server that sends a byte now and then is timed out too.
+A session belongs to a thread and takes no proxy, netrc or certificate setting out of the environment: a gate that asks a
+proxy's cache, or sends a password that nobody declared, has looked elsewhere. The deadline counts for the whole exchange:
+every read from the socket gets only the time that is left, so a server that sends a byte now and then is timed out too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import certifi
 import requests
 import urllib3.connection
 import urllib3.connectionpool
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from requests.adapters import HTTPAdapter
-from requests.auth import _basic_auth_str  # the header value that requests itself would send
+from requests.auth import _basic_auth_str
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
@@ -58,21 +59,22 @@ class Http(ProbeModel):
     expect: {status: 200, error_key: false, body.state: healthy, body.age_seconds: {ge: 0, lt: 60}}
     ```
 
-    `method` (GET), `headers`, `json` or `body` are what is sent; `bearer` and `basic: {user, password}` are *names* of environment
-    variables. Redirects are told, not followed, unless `follow: true`. `verify` is true, or the path of a CA file; it cannot be
-    switched off. `as` is auto, json (anything else is an error) or text. At most `max_bytes` (1,000,000) are read.
+    `method` (GET), `headers`, `json` or `body` are what is sent; `bearer` and `basic: {user, password}` are *names* of
+    environment variables. Redirects are told, not followed, unless `follow: true`. `verify` is true, or the path of a CA
+    file; it cannot be switched off. `as` is auto, json (anything else is an error) or text. At most `max_bytes` (1,000,000)
+    are read.
 
-    Facts: `url`, `status`, `reason`, `headers` (names in lower case), `http_version`, `elapsed_ms`, `bytes`, `redirects` (addresses that
-    were left), `date` (of the server) and `clock_skew_seconds` (the server's clock minus ours); `ok_json`, and then `body` (fractions
-    are exact), else `json_fault` if it claimed to be JSON and `text` (shortened); `error_key` (a truthy top-level error, errors or
-    exception); `truncated`; `undecodable` if the text was not in its own encoding.
+    Facts: `url`, `status`, `reason`, `headers` (names in lower case), `http_version`, `elapsed_ms`, `bytes`, `redirects`
+    (addresses that were left), `date` (of the server) and `clock_skew_seconds` (the server's clock minus ours); `ok_json`,
+    and then `body` (fractions are exact), else `json_fault` if it claimed to be JSON and `text` (shortened); `error_key` (a
+    truthy top-level error, errors or exception); `truncated`; `undecodable` if the text was not in its own encoding.
     """
 
     word: ClassVar[str] = "http"
 
     url: Text
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: dict[Text, str] = {}
+    headers: dict[Text, str] = Field(default_factory=dict)
     body: str | None = None
     json_: Any = Field(default=None, alias="json")
     bearer: Text | None = None
@@ -139,11 +141,18 @@ class Http(ProbeModel):
         return self._facts(response, content, truncated, elapsed, context)
 
     def _request(self, context: Context) -> requests.PreparedRequest:
-        headers = {"User-Agent": "pytest-golive", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"} | self.headers
+        headers = {
+            "User-Agent": "pytest-golive",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        } | self.headers
         if self.bearer is not None:
             headers["Authorization"] = f"Bearer {_variable(self.bearer, context)}"
         elif self.basic is not None:
-            headers["Authorization"] = _basic_auth_str(_variable(self.basic.user, context), _variable(self.basic.password, context))
+            headers["Authorization"] = _basic_auth_str(
+                _variable(self.basic.user, context), _variable(self.basic.password, context)
+            )
         request = requests.PreparedRequest()
         body = None if self.body is None else self.body.encode()
         if "json_" in self.model_fields_set:
@@ -152,7 +161,9 @@ class Http(ProbeModel):
         try:
             request.prepare(method=self.method, url=self.url, headers=headers, data=body)
         except (requests.RequestException, UnicodeError) as error:
-            raise ProbeError(f"this request cannot be sent: {error}", hint="correct the url, the headers or the variable") from None
+            raise ProbeError(
+                f"this request cannot be sent: {error}", hint="correct the url, the headers or the variable"
+            ) from None
         return request
 
     def _facts(
@@ -207,7 +218,7 @@ class _Deadlined(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("timed out")
         self._sock.settimeout(left)
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -237,13 +248,13 @@ class _SecurePool(urllib3.connectionpool.HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Connections with a deadline, and one TLS context for all threads, because to load the authorities takes longer than to ask."""
+    """Connections with a deadline, and one TLS context for all threads: loading the authorities takes longer than asking."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
         parts = urlsplit(request.url)
         where = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
         return where, {"ssl_context": _tls(verify)} if parts.scheme == "https" else {}
@@ -276,12 +287,14 @@ def _session() -> requests.Session:
 
 def _tls(verify: bool | str) -> ssl.SSLContext:
     if verify is True:
-        return _context(requests.certs.where(), 0.0)
+        return _context(certifi.where(), 0.0)
     try:
         return _context(str(verify), os.stat(str(verify)).st_mtime)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ProbeError(f"the CA file {verify} cannot be used: {reason}", hint="correct verify: it is the path of a PEM file") from None
+        raise ProbeError(
+            f"the CA file {verify} cannot be used: {reason}", hint="correct verify: it is the path of a PEM file"
+        ) from None
 
 
 @functools.lru_cache(maxsize=32)
@@ -390,12 +403,16 @@ def _worded(error: BaseException, url: str, allowed: float, context: Context) ->
     if first(ConnectionRefusedError):
         return ProbeError(f"connection refused by {where}", hint="start the service, or correct the address")
     if first(TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError) or context.remaining() <= 0:
-        return ProbeError(f"no complete answer from {where}: timed out after {spoken(allowed)}", hint="see why the service is slow")
+        return ProbeError(
+            f"no complete answer from {where}: timed out after {spoken(allowed)}", hint="see why the service is slow"
+        )
     if first(requests.TooManyRedirects):
         return ProbeError(f"more than {MAX_REDIRECTS} redirects from {where}", hint="name the address that is meant")
     if first(ssl.SSLError):
         reason = getattr(first(ssl.SSLError), "reason", None) or "handshake failed"
-        return ProbeError(f"no TLS with {where}: {str(reason).lower().replace('_', ' ')}", hint="see whether it speaks https there")
+        return ProbeError(
+            f"no TLS with {where}: {str(reason).lower().replace('_', ' ')}", hint="see whether it speaks https there"
+        )
     if first(http.client.IncompleteRead, urllib3.exceptions.IncompleteRead):
         return ProbeError(f"{where} broke off in the middle of its answer", hint="see the log of the service")
     if first(http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):

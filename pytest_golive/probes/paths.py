@@ -1,4 +1,4 @@
-"""Paths, always absolute, and files that are looked at without being fooled: a folder that is missing or closed is not an absent file.
+"""Paths, always absolute, and files looked at so that a folder that is missing or closed is not taken for an absent file.
 
 A check that a stop file is absent passes for ever when the folder is misspelt or unreadable; so both are errors here.
 """
@@ -26,7 +26,7 @@ def has_glob(path: str) -> bool:
 
 
 def found(path: str) -> os.stat_result | None:
-    """What stands at `path` itself (a link is not followed), or None; `ProbeError` if the folder does not let itself be looked into."""
+    """What stands at `path` itself (a link is not followed), or None; `ProbeError` if its folder cannot be looked into."""
     try:
         return os.lstat(path)
     except FileNotFoundError:

@@ -20,7 +20,8 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?\Z")
 _PLACEHOLDER = re.compile(
-    r"(?:change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this|with)|(?:put|insert|enter|add|set)[-_ ]|your[-_ ]|my[-_ ]?(?:secret|key|token|pass)|"
+    r"(?:change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this|with)|(?:put|insert|enter|add|set)[-_ ]|your[-_ ]|"
+    r"my[-_ ]?(?:secret|key|token|pass)|"
     r"todo|tbd|fixme|example|sample|dummy|fake|mock|placeholder|default|test|demo|foo|bar|none|null|nil|n/?a|undefined|"
     r"secret|password|passwd|admin|token|api[-_ ]?key|qwerty|letmein|abc|123)",
     re.I,
