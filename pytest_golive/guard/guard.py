@@ -61,7 +61,7 @@ class Permission:
 
 @final
 class _Live:
-    """A verified marker: the open file, the bytes that were verified, and until when they count.
+    """A verified marker: the open file, the bytes that were verified, and until when they count unasked.
 
     `identity` is mode, inode, device, links, owner and group. `changed` makes a file that was moved away and back look new.
     """
@@ -73,7 +73,6 @@ class _Live:
         "identity",
         "marker",
         "permission",
-        "refresh",
         "size",
         "until_boot",
         "until_wall",
@@ -87,7 +86,7 @@ class _Live:
         self.size = len(content)
         self.marker: Marker
         self.permission: Permission
-        self.until_wall = self.until_boot = self.refresh = 0.0
+        self.until_wall = self.until_boot = 0.0
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         close(self.fd)
@@ -127,8 +126,12 @@ class Guard:
         self._path = _absolute(marker, "the marker")
         self._state_path = _absolute(state, "the guard's state")
         stops = [_absolute(path, "a stop file") for path in stop_files]
+        # the marker's own folder need not be asked for: the marker was just seen in it
+        beside = os.path.dirname(self._path)
+        folders = [os.path.dirname(path) for path in stops]
         # the trailing slash makes a file that stands in the folder's place count as no folder
-        self._stops = tuple((os.path.join(os.path.dirname(path), ""), path) for path in stops)
+        joined = ["" if folder == beside else os.path.join(folder, "") for folder in folders]
+        self._stops = tuple(zip(joined, stops, strict=True))
         self._environment = environment
         self._keys = tuple(keys)
         self._host = host
@@ -151,45 +154,45 @@ class Guard:
 
     def allows(self, order: object | None = None) -> Permission:
         """Whether this order may go to the real market now. Never raises; whatever goes wrong is a no."""
+        live = self._live
+        if live is None:
+            return self._look_anew(order)
+        # the standing permission holds if nothing at all has changed since it was given; the kernel is asked each time
+        try:
+            wall = self._wall()
+            status = os.lstat(self._path)
+            if (
+                self._high - SLACK <= wall < live.until_wall
+                and self._boottime() < live.until_boot
+                and status[:6] == live.identity
+                and status.st_ctime_ns == live.changed
+                and os.pread(live.fd, live.size + 1, 0) == live.content
+            ):
+                for folder, stop in self._stops:
+                    if (folder and not os.access(folder, os.X_OK)) or os.access(stop, os.F_OK, follow_symlinks=False):
+                        return self._look_anew(order)
+                for name, value in self._switches:
+                    if self._environ.get(name) != value:
+                        return self._look_anew(order)
+                if wall > self._high:
+                    self._high = wall
+                return live.permission
+        except Exception:  # noqa: BLE001 - looking anew finds it again, and names it
+            return self._look_anew(order)
+        return self._look_anew(order)
+
+    def _look_anew(self, order: object | None) -> Permission:
+        """The answer from the ground up, and what there is to tell about it."""
         with self._lock:
             try:
-                permission = self._unchanged() or self._decide()
+                permission = self._decide()
             except Exception as error:  # noqa: BLE001 - whatever goes wrong is a refusal
-                self._live = None
                 permission = Permission(False, _reason(error), "")
-            if permission is self._told or permission == self._told:
+            if permission == self._told:
                 return permission
             self._told = permission
         self._tell(permission, order)
         return permission
-
-    def _unchanged(self) -> Permission | None:
-        """The standing permission if nothing at all has changed since it was given; asked of the kernel each time."""
-        live = self._live
-        if live is None:
-            return None
-        wall = self._wall()
-        if not (self._high - SLACK <= wall < live.until_wall and wall < live.refresh):
-            return None
-        if not self._boottime() < live.until_boot:
-            return None
-        for folder, stop in self._stops:
-            if not os.access(folder, os.X_OK) or os.access(stop, os.F_OK, follow_symlinks=False):
-                return None
-        for name, value in self._switches:
-            if self._environ.get(name) != value:
-                return None
-        try:
-            status = os.stat(self._path, follow_symlinks=False)
-            if status[:6] != live.identity or status.st_ctime_ns != live.changed:
-                return None
-            if os.pread(live.fd, live.size + 1, 0) != live.content:
-                return None
-        except OSError:
-            return None
-        if wall > self._high:
-            self._high = wall
-        return live.permission
 
     def _decide(self) -> Permission:
         """Look at everything anew; an exception is a refusal."""
@@ -273,18 +276,19 @@ class Guard:
         marker = live.marker
         if not wall >= marker.not_before.timestamp() - SLACK:
             raise MarkerRejected(f"the activation begins at {marker.not_before.isoformat()}", hint="wait for it")
-        live.until_wall = marker.expires.timestamp()
-        live.until_boot = boot + live.until_wall - wall
+        expires = marker.expires.timestamp()
+        live.until_boot = boot + expires - wall
         held = self._held
         if held and held.marker.counter == marker.counter:
             live.until_boot = min(live.until_boot, held.until_boot)
-        if not (wall < live.until_wall and boot < live.until_boot):
+        if not (wall < expires and boot < live.until_boot):
             raise MarkerRejected(f"the activation expired at {marker.expires.isoformat()}", hint="activate again")
-        live.refresh = wall + states.WALL_STEP
+        # looking anew once in a while writes down how late it is and hears of a withdrawal by somebody else
+        live.until_wall = min(expires, wall + states.WALL_STEP)
 
     def _gone(self) -> bool:
         try:
-            os.stat(self._path, follow_symlinks=False)
+            os.lstat(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError as error:
@@ -299,7 +303,7 @@ class Guard:
 
     def _refuse_stops(self) -> None:
         for folder, stop in self._stops:
-            if not os.access(folder, os.X_OK):
+            if folder and not os.access(folder, os.X_OK):
                 raise TrustError(f"the folder of a stop file cannot be looked at: {folder}", hint="mount or create it")
             if os.access(stop, os.F_OK, follow_symlinks=False):
                 raise TrustError(f"stop file present: {stop}", hint="remove it when the reason to stop is gone")
