@@ -33,9 +33,9 @@ _TICK = 0.05
 class Ran:
     """What a program did, and how it had to be ended.
 
-    `exit` is negative for a signal; `overrun` says that it was asked to end, `forced` that it had to be killed, `left_behind` that
-    something of its group held a pipe open after it. `outputs` are the bytes of standard output, standard error, and then of each
-    further pipe; `cut` tells how many bytes were left out of each.
+    `exit` is negative for a signal; `overrun` says that it was asked to end, `forced` that it had to be killed, `left_behind`
+    that something of its group held a pipe open after it. `outputs` are the bytes of standard output, standard error, and then
+    of each further pipe; `cut` tells how many bytes were left out of each.
     """
 
     exit: int
