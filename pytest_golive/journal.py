@@ -174,12 +174,18 @@ class Journal:
                 self._refuse_shared(fd)
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 # while waiting for the lock the file may have been moved away; its successor is the journal then
-                if os.path.samestat(os.fstat(fd), os.stat(self.path, follow_symlinks=False)):
+                if self._is_still(fd):
                     yield fd
                     return
             finally:
                 os.close(fd)
         raise JournalError(f"the journal {self.path} is replaced again and again", hint="stop whatever keeps moving the file")
+
+    def _is_still(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.path, follow_symlinks=False))
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[int]:
