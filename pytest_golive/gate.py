@@ -114,8 +114,9 @@ class Gate:
     def pytest_report_header(self) -> list[str]:
         gating = sum(item.phase in self.phases for item in self.items)
         demo = " (DEMO)" if self.settings.target.demo else ""
+        plural = "" if len(self.checklists) == 1 else "s"
         return [
-            f"golive: {len(self.checklists)} checklists, {gating} items of {len(self.items)} in {', '.join(self.phases)}, "
+            f"golive: {len(self.checklists)} checklist{plural}, {gating} items of {len(self.items)} in {', '.join(self.phases)}, "
             f"target {self.settings.target.name}{demo}, {self.settings.environment}"
         ]
 

@@ -1,0 +1,152 @@
+"""A small project with a list of its own, driven as a user drives it: pytest and the command in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OPEN = """\
+activation_enabled: true
+require_testnet_history: false
+require_risk_state: ""
+require_ess_inactive: false
+"""
+
+ITEM = """\
+- id: {id}
+  title: {title}
+  severity: {severity}
+  phase: {phase}
+  owner: platform
+  source: {{document: "000", section: "1", line: 1}}
+  why: it matters
+  fix: {fix}
+  {probe}
+  {expect}
+"""
+
+
+def item(
+    identity: str,
+    *,
+    severity: str = "critical",
+    phase: str = "pre-deploy",
+    probe: str = "env: {name: READY}",
+    expect: str = "expect: {value: 'yes'}",
+    title: str = "",
+    fix: str = "set READY=yes",
+    extra: str = "",
+) -> str:
+    """The YAML of one item; by default it passes where READY=yes."""
+    text = ITEM.format(
+        id=identity, title=title or f"Item {identity}", severity=severity, phase=phase, fix=fix, probe=probe, expect=expect
+    )
+    return text + "".join(f"  {line}\n" for line in extra.splitlines())
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with golive.yaml and checklists, and the environment in which it is run."""
+
+    root: Path
+    environ: dict[str, str]
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def checklist(self, *items: str, name: str = "main") -> Path:
+        head = f"version: 1\nchecklist: {{name: {name}, title: The {name} list, owner: platform}}\nitems:\n"
+        return self.write(f"checklists/{name}.yaml", head + "".join(items))
+
+    def settings(self, text: str = "") -> Path:
+        return self.write("golive.yaml", "version: 1\n" + text)
+
+    def pytest(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Result:
+        cache = [] if "cacheprovider" in arguments else ["-p", "no:cacheprovider"]
+        return self._run([sys.executable, "-m", "pytest", *cache, *arguments], env, timeout)
+
+    def gate(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Result:
+        summary = self.root / "summary.json"
+        summary.unlink(missing_ok=True)
+        return self.pytest("--golive", f"--golive-json={summary}", *arguments, env=env, timeout=timeout)
+
+    def golive(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Result:
+        return self._run([sys.executable, "-m", "pytest_golive.cli", *arguments], env, timeout)
+
+    def _run(self, command: list[str], env: Mapping[str, str] | None, timeout: float) -> Result:
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**self.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Result(self, done.returncode, done.stdout, done.stderr)
+
+    @property
+    def marker(self) -> Path:
+        return self.root / "go_live.active"
+
+    def reports(self) -> list[Path]:
+        return sorted(self.root.glob("reports/*/report.html"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run said and left behind."""
+
+    project: Project
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.project.root / "summary.json").read_text(encoding="ascii"))
+        return content
+
+    @property
+    def word(self) -> str:
+        word: str = self.summary["word"]
+        return word
+
+    def outcome(self, identity: str) -> str:
+        outcome: str = next(one["outcome"] for one in self.summary["items"] if one["id"] == identity)
+        return outcome
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project of two critical items and a warning, all of which pass, in a clean environment."""
+    home = tmp_path / "home"
+    home.mkdir()
+    keep = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    made = Project(root=tmp_path / "project", environ={**keep, "HOME": str(home), "READY": "yes", "GOLIVE_OPERATOR": "alice"})
+    made.root.mkdir()
+    made.settings(OPEN)
+    made.checklist(item("one"), item("two"), item("three", severity="warning"))
+    return made
+
+
+@pytest.fixture
+def make_item() -> Callable[..., str]:
+    """Builds the YAML of an item."""
+    return item
