@@ -103,11 +103,23 @@ def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
         )
         if golive["schema"] != 1 or len(read.items) != len(items) or manifest["environment"] != read.environment:
             raise ValueError("not the statement of a gate run")
+        if not all(_is_item(item) for item in items):
+            raise ValueError("an item is not written as the gate writes it")
         if statement["subject"][0]["digest"]["sha256"] != canonical.digest(manifest):
             raise ValueError("the manifest is not the one that the subject names")
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise Refusal(f"{noun} is not a statement of this version of the gate", _AGAIN) from None
     return read
+
+
+def _is_item(item: Mapping[str, Any]) -> bool:
+    texts = ("id", "declared", "phase", "severity", "outcome", "reason", "fix")
+    checks, evidence = item["checks"], item["evidence"]
+    return (
+        all(isinstance(item[name], str) for name in texts)
+        and all({"path", "found", "met"} <= check.keys() for check in checks)
+        and (evidence is None or "facts" in evidence)
+    )
 
 
 def _flag(demands: Demands) -> str:
@@ -200,6 +212,8 @@ def _answer(demands: Demands, name: str, setting: str) -> Mapping[str, Any]:
         raise Refusal(f"{wanted}, which answers {setting}, was not looked at", "declare it with phase: activation")
     for item in found:
         _passed(item)
+        if item["evidence"] is None:
+            raise Refusal(f"{item['id']} passed without evidence", _AGAIN)
     return found[0]
 
 
@@ -207,8 +221,6 @@ def _passed(item: Mapping[str, Any]) -> None:
     if item["outcome"] != "passed":
         because = f": {item['reason']}" if item["reason"] else ""
         raise Refusal(f"{item['id']} {_PHRASES.get(item['outcome'], 'is not passed')}{because}", item["fix"])
-    if item["evidence"] is None:
-        raise Refusal(f"{item['id']} passed without evidence", _AGAIN)
 
 
 _PHRASES = {
