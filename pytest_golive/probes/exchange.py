@@ -2,7 +2,8 @@
 
 A session belongs to a thread and takes no proxy, netrc or certificate setting out of the environment: a gate that asks a proxy's
 cache, or sends a password that nobody declared, has looked elsewhere. Every read from the socket gets only the time that is left,
-so a server that sends a byte now and then is timed out too.
+so a server that sends a byte now and then is timed out too. No connection is used twice: that a new one is accepted is part of what
+is checked, and an old one may have been closed by the other side without a word.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self.fp: Any = io.BufferedReader(_Deadlined(self.fp.detach(), sock), 16_384)
+
+    def begin(self) -> None:
+        super().begin()
+        self.will_close = True
 
 
 class _Plain(urllib3.connection.HTTPConnection):

@@ -102,7 +102,7 @@ class Ledger(ProbeModel):
         except SQLAlchemyError as error:
             if context.remaining() <= 0:
                 raise ProbeError(f"the query on {name} timed out after {spoken(allowed)}", hint="narrow the query") from None
-            told = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            told = str(getattr(error, "orig", None) or error).partition("\n")[0].partition(" (Background")[0]
             raise ProbeError(f"{name} does not answer the query: {told}", hint="see the query and the schema") from None
         finally:
             engine.dispose()

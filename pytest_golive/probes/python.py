@@ -67,6 +67,7 @@ class Python(ProbeModel):
             "path": self._folders(context),
             "root": str(context.root),
             "seconds": allowed,
+            "importing": False,
         }
         ran = _asked(json.dumps(request, default=_decimal).encode() + b"\n", context)
         if ran.overrun:
@@ -117,7 +118,7 @@ class Python(ProbeModel):
                 f"{self.call} is not implemented{': ' + message if message else ''}",
                 hint="write the check; a stub proves nothing",
             )
-        if reply["importing"] or kind == "ImportError":
+        if reply["importing"]:
             return ProbeError(
                 f"{self.call} cannot be imported: {kind}: {message}{where}", hint="mend the module, or install what it needs"
             )

@@ -51,7 +51,12 @@ def main(inlet: int, outlet: int) -> None:
     except Unfit as unfit:
         reply = {"unfit": str(unfit)}
     except BaseException as error:  # noqa: BLE001 - whatever it raised is told; nothing may end as a silence
-        reply = {"raised": type(error).__name__, "message": str(error), "where": _where(error), "importing": _importing(error)}
+        reply = {
+            "raised": type(error).__name__,
+            "message": str(error),
+            "where": _where(error),
+            "importing": request["importing"] or isinstance(error, ImportError),
+        }
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with open(outlet, "wb", closefd=False) as out:
         out.write(json.dumps(reply).encode())
@@ -80,10 +85,12 @@ def _watch(inlet: int) -> None:
 
 def _called(request: dict[str, Any]) -> Any:
     module, _, name = request["call"].partition(":")
+    request["importing"] = True
     try:
         __import__(module)
     except ModuleNotFoundError as error:
         raise Unfit(f"{error.name} cannot be imported: there is no such module") from None
+    request["importing"] = False
     function: Any = sys.modules[module]
     for step in name.split("."):
         if not hasattr(function, step):
@@ -158,15 +165,6 @@ def _where(error: BaseException) -> str:
             where = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return where
-
-
-def _importing(error: BaseException) -> bool:
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        trace = trace.tb_next
-    return False
 
 
 if __name__ == "__main__":
