@@ -41,7 +41,8 @@ class Gate:
         self.trouble: list[str] = []
         self.selected: frozenset[str] | None = None
         self.deselected = 0
-        self._lean = False
+        self._lean: tuple[lean.Step, ...] = ()
+        gc.disable()
         try:
             self.settings = config.load(self._settings_path())
             self.phases = self._phases()
@@ -50,6 +51,7 @@ class Gate:
             self.redactor = Redactor.from_environment(os.environ)
             self.closing = None if self.worker else closing.prepare(self.settings, os.environ)
         except GoliveError as error:
+            gc.enable()
             raise pytest.UsageError(f"golive: {error}") from None
         self.items: tuple[Item, ...] = tuple(item for one in self.checklists for item in one.items)
         self._by_path = {path: one for path, one in zip(paths, self.checklists, strict=True)}
@@ -156,18 +158,15 @@ class Gate:
         controlling = self.config.pluginmanager.hasplugin("dsession")
         if not self.worker and not controlling and probing and not session.testsfailed:
             self.trial.begin(node.item.id for node in session.items if isinstance(node, ItemNode))
-        self._lean = probing and lean.nobody_listens(self.config)
-        gc.collect()
-        gc.freeze()
-        try:
-            return (yield)
-        finally:
-            gc.unfreeze()
+        if probing and lean.nobody_listens(self.config):
+            self._lean = lean.steps_to_report(self.config)
+        _spare_the_collector()
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if self._lean and isinstance(item, ItemNode) and not item.fixturenames:
-            lean.run(item, self)
+            lean.run(item, self, self._lean)
             return True
         return None
 
@@ -305,6 +304,12 @@ def _seen(node: ItemNode, call: pytest.CallInfo[None]) -> Finding | None:
         return Finding(item=node.item.id, outcome=Outcome.NOT_RUN, reason=f"skipped: {raised}")
     reason = f"{call.when} broke: {type(raised).__name__}: {raised}"
     return Finding(item=node.item.id, outcome=Outcome.ERROR, reason=reason)
+
+
+def _spare_the_collector() -> None:
+    """What was loaded and collected lives until the process ends, so the garbage collector need not walk through it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def _now() -> datetime:

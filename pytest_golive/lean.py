@@ -8,7 +8,7 @@ every other reporter see what they always see. If anybody else listens, pytest's
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -17,6 +17,8 @@ from pytest_golive.nodes import ItemNode, explain
 
 if TYPE_CHECKING:
     from pytest_golive.gate import Gate
+
+Step = Literal["setup", "call", "teardown"]
 
 _STEPS = (
     "pytest_runtest_protocol",
@@ -30,21 +32,32 @@ _STEPS = (
 )
 
 
+def steps_to_report(config: pytest.Config) -> tuple[Step, ...]:
+    """The steps whose reports anybody looks at: the call alone if only the terminal does."""
+    if getattr(config.option, "xmlpath", None) or not _only_pytest(config, ("pytest_runtest_logreport",)):
+        return ("setup", "call", "teardown")
+    return ("call",)
+
+
 def nobody_listens(config: pytest.Config) -> bool:
     """Whether only pytest itself and the gate take part in the steps that would be left out."""
     if config.option.usepdb or config.option.trace or config.option.setupshow or config.option.fulltrace:
         return False
+    return _only_pytest(config, _STEPS)
+
+
+def _only_pytest(config: pytest.Config, hooks: tuple[str, ...]) -> bool:
     silent = ("_pytest.", "pytest_golive.")
     if not config.getoption("htmlpath", None):
         silent += ("pytest_html.",)
     return all(
         implementation.function.__module__.startswith(silent)
-        for step in _STEPS
-        for implementation in getattr(config.hook, step).get_hookimpls()
+        for hook in hooks
+        for implementation in getattr(config.hook, hook).get_hookimpls()
     )
 
 
-def run(node: ItemNode, gate: Gate) -> None:
+def run(node: ItemNode, gate: Gate, steps: tuple[Step, ...]) -> None:
     """Report one item as pytest's protocol would, without walking through it."""
     hook = node.ihook
     hook.pytest_runtest_logstart(nodeid=node.nodeid, location=node.location)
@@ -56,8 +69,8 @@ def run(node: ItemNode, gate: Gate) -> None:
         finding = Finding(item=node.item.id, outcome=Outcome.ERROR, reason=f"call broke: {type(error).__name__}: {error}")
     node.finding = finding
     duration = time.perf_counter() - began
-    keywords = dict.fromkeys(node.keywords, 1)
-    for when in ("setup", "call", "teardown"):
+    keywords = {node.name: 1, node.item.severity.value: 1}
+    for when in steps:
         failed = when == "call" and finding.outcome is not Outcome.PASSED
         report = pytest.TestReport(
             nodeid=node.nodeid,
