@@ -2,8 +2,8 @@
 
 A session belongs to a thread and takes no proxy, netrc or certificate setting out of the environment: a gate that asks a proxy's
 cache, or sends a password that nobody declared, has looked elsewhere. Every read from the socket gets only the time that is left,
-so a server that sends a byte now and then is timed out too. No connection is used twice: that a new one is accepted is part of what
-is checked, and an old one may have been closed by the other side without a word.
+so a server that sends a byte now and then is timed out too. No connection is used twice: that a new one is accepted is part of
+what is checked, and an old one may have been closed by the other side without a word.
 """
 
 from __future__ import annotations

@@ -223,5 +223,5 @@ def test_permissions_of_nothing_are_an_error(look: Any, tmp_path: Path) -> None:
     """A missing file and a dangling link have no rights to judge."""
     (tmp_path / "l").symlink_to("nowhere")
     for path in ("f", "l"):
-        with pytest.raises(ProbeError, match="does not exist|no such file"):
+        with pytest.raises(ProbeError, match=r"does not exist|no such file"):
             look("permissions", path=path)

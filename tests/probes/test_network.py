@@ -322,7 +322,7 @@ def test_certificates_are_verified(look: Any, lie: Lie, tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match=r"certificate of 127.0.0.1:\d+ is not accepted: unable to get local issuer"):
         look("http", url=f"https://127.0.0.1:{good.port}/")
     other = _tls(lie, authority.issue_cert("elsewhere.test"))
-    with pytest.raises(ProbeError, match="is not accepted: .*not valid for"):
+    with pytest.raises(ProbeError, match=r"is not accepted: .*not valid for"):
         look("http", url=f"https://127.0.0.1:{other.port}/", verify="ca.pem")
 
     def plain(_: Any, connection: socket.socket) -> None:

@@ -157,7 +157,7 @@ def test_it_runs_where_it_was_told(look: Any, program: Program, tmp_path: Path) 
     show = program("import os; print(os.getcwd())")
     assert look("command", run=show)["stdout"].strip() == str(tmp_path)
     assert look("command", run=show, cwd="sub")["stdout"].strip() == str(tmp_path / "sub")
-    with pytest.raises(ProbeError, match="folder .*gone does not exist"):
+    with pytest.raises(ProbeError, match=r"folder .*gone does not exist"):
         look("command", run=show, cwd="gone")
 
 
@@ -267,7 +267,8 @@ def test_a_function_returns_facts(look: Any, behaviour: Behaviour) -> None:
         def check(symbol, limit):
             print("asked", symbol)
             print("warned", file=sys.stderr)
-            return {"limit": limit * 2, "n": 1, "list": (True, None), "at": datetime(2026, 1, 1, tzinfo=timezone.utc), "m": {"ä": symbol}}
+            at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+            return {"limit": limit * 2, "n": 1, "list": (True, None), "at": at, "m": {"ä": symbol}}
     """)
     facts = look("python", call="checks:check", args={"symbol": "BTC", "limit": Decimal("0.10")})
     assert facts == {
@@ -400,7 +401,8 @@ def test_a_drill_is_undone_when_the_gate_dies(look: Any, behaviour: Behaviour, t
         import sys, time, datetime, pathlib
         from pytest_golive import probes
         from pytest_golive.model import Context
-        context = Context(root=pathlib.Path({str(tmp_path)!r}), environ={{}}, now=datetime.datetime.now, deadline=time.monotonic() + 50)
+        root = pathlib.Path({str(tmp_path)!r})
+        context = Context(root=root, environ={{}}, now=datetime.datetime.now, deadline=time.monotonic() + 50)
         probes.kind("python").model_validate({{"call": "checks:check"}}).look(context)
     """
     gate = subprocess.Popen([sys.executable, "-c", textwrap.dedent(asking)])
@@ -465,7 +467,7 @@ def test_the_module_comes_from_the_folder_that_was_named(look: Any, tmp_path: Pa
     assert look("python", call="one:check", path="drills") == {"from": str(tmp_path / "drills" / "one.py")}
     with pytest.raises(ProbeError, match="cannot be imported"):
         look("python", call="one:check")
-    with pytest.raises(ProbeError, match="folder .* does not exist"):
+    with pytest.raises(ProbeError, match=r"folder .* does not exist"):
         look("python", call="one:check", path="gone")
 
 
@@ -487,6 +489,7 @@ def test_the_called_process_starts_lean(look: Any, behaviour: Behaviour) -> None
     behaviour("""
         import sys
         def check():
-            return {"heavy": [m for m in ("pytest_golive", "pytest", "yaml", "requests", "pydantic", "inspect") if m in sys.modules]}
+            heavy = ("pytest_golive", "pytest", "yaml", "requests", "pydantic", "inspect")
+            return {"heavy": [module for module in heavy if module in sys.modules]}
     """)
     assert look("python", call="checks:check") == {"heavy": []}

@@ -75,13 +75,13 @@ def test_a_missing_log_is_an_error(look: Any) -> None:
     for path in ("gone.log", "gone-*.log"):
         with pytest.raises(ProbeError, match="there is no log"):
             look("log", path=path)
-    with pytest.raises(ProbeError, match="folder .* does not exist"):
+    with pytest.raises(ProbeError, match=r"folder .* does not exist"):
         look("log", path="gone/desk.log")
 
 
 def test_a_window_over_lines_without_time_is_an_error(look: Any) -> None:
     """If no line has a time that can be read, nothing can be said about the last minutes."""
-    with pytest.raises(ProbeError, match="no line of .* has a time that can be read"):
+    with pytest.raises(ProbeError, match=r"no line of .* has a time that can be read"):
         _log(look, "Nov 21 09:59:00 ERROR\n", since="15m", matches={"errors": "ERROR"})
 
 
@@ -319,7 +319,7 @@ def test_the_database_itself_refuses_to_be_changed(look: Any, ledger: Path, monk
     probe = probes.kind("ledger").model_construct(
         url="sqlite:///ledger.db", url_env=None, query="DELETE FROM trades RETURNING id", params={}, limit=5
     )
-    with pytest.raises(ProbeError, match="readonly|read-only"):
+    with pytest.raises(ProbeError, match=r"readonly|read-only"):
         probes.observe(probe, look.context(), look.redactor)
     assert _sql(look, "SELECT id FROM trades")["count"] == 2
 

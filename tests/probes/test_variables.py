@@ -153,7 +153,7 @@ def test_a_process_that_has_ended_is_an_error(look: Any, trader: subprocess.Pope
     (tmp_path / "pid").write_text(str(trader.pid))
     trader.kill()
     os.waitid(os.P_PID, trader.pid, os.WEXITED | os.WNOWAIT)
-    with pytest.raises(ProbeError, match="does not run|has ended"):
+    with pytest.raises(ProbeError, match=r"does not run|has ended"):
         look("env", name="DRY_RUN_MODE", pid_file="pid")
     trader.wait()
     with pytest.raises(ProbeError, match="does not run"):
