@@ -187,7 +187,7 @@ def test_the_journal_knows_before_the_marker_does(place: Place) -> None:
 
 def test_anybody_may_read_the_marker_and_only_the_owner_write_it(place: Place) -> None:
     """The marker is 0644 whatever the umask is."""
-    old = os.umask(0)
+    old = os.umask(0o077)
     try:
         place.activate()
     finally:

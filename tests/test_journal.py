@@ -148,6 +148,14 @@ def test_nothing_is_written_behind_an_altered_record(journal: Journal) -> None:
     assert journal.path.read_bytes() == before
 
 
+def test_a_cut_line_is_told_apart_from_an_altered_one(journal: Journal) -> None:
+    """A last line without its end may come from a crash, and the error says that it mends itself."""
+    DAMAGE["cut"][0](journal.path)
+    with pytest.raises(JournalError, match=r"line 5 .* is cut short") as caught:
+        journal.verify()
+    assert "the next record" in caught.value.hint
+
+
 @pytest.mark.parametrize("kept", [1, 40, 100])
 def test_a_torn_record_is_removed_and_told(journal: Journal, kept: int) -> None:
     """What a crash left of a record is cut away by the next one, which is preceded by a record of that."""
@@ -284,6 +292,7 @@ def test_a_path_that_cannot_hold_a_journal_is_told(tmp_path: Path, make: Callabl
         Journal(path).append("run", {}, NOW)
     assert str(path) in caught.value.message
     assert caught.value.hint
+    assert not path.with_name("elsewhere").exists()
 
 
 def test_a_journal_that_was_moved_away_is_not_written(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -414,6 +415,73 @@ def test_a_second_activation_with_the_same_counter_is_refused(stage: Any) -> Non
     assert guard.allows()
     stage.write(activation_id="b2" * 16)
     assert not guard.allows()
+
+
+def test_a_second_activation_in_the_same_file_is_refused(stage: Any) -> None:
+    """Nor can it be written over the first in the same file."""
+    first = stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    second = stage.write(activation_id="b2" * 16)
+    stage.put(first)
+    fresh = stage.guard(state=stage.folder / "other.state")
+    assert fresh.allows()
+    stage.marker.write_bytes(second)
+    assert not fresh.allows()
+
+
+def test_a_file_moved_away_and_back_unseen_is_looked_at_anew(stage: Any) -> None:
+    """Even if the very same file is back before the next order, the guard asks its memory again."""
+    stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    stage.state.write_text("schema: 1\nhighest: 7\nburned: 7\nwall: 0\n")
+    assert guard.allows()
+    stage.marker.rename(stage.folder / "aside")
+    (stage.folder / "aside").rename(stage.marker)
+    assert "was withdrawn" in guard.allows().reason
+
+
+@pytest.mark.parametrize("change", [_same_size_edit, _grown, lambda stage: os.truncate(stage.marker, 900)])
+def test_bytes_count_where_a_file_system_keeps_the_times(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None]
+) -> None:
+    """On a file system that does not tell of a change, the bytes themselves do."""
+    stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    frozen = os.lstat(stage.marker)
+    monkeypatch.setattr(os, "lstat", lambda _: frozen)
+    assert guard.allows()
+    change(stage)
+    assert not guard.allows()
+
+
+def test_another_file_with_the_same_times_is_looked_at_anew(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with another number is another file, even if its times are the same."""
+    stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    stage.state.write_text("schema: 1\nhighest: 7\nburned: 7\nwall: 0\n")
+    real = os.lstat(stage.marker)
+    other = os.stat_result([real.st_mode, real.st_ino + 1, *real[2:]], {"st_ctime_ns": real.st_ctime_ns})
+    monkeypatch.setattr(os, "lstat", lambda _: other)
+    assert "was withdrawn" in guard.allows().reason
+
+
+def test_after_a_refusal_nothing_old_is_believed(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to be gone once and back with the same number and times: the marker stays spent."""
+    stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", _missing)
+        assert "marker not found" in guard.allows().reason
+    assert "does not revive" in guard.allows().reason
+
+
+def _missing(path: Any) -> Any:
+    raise FileNotFoundError(2, "No such file or directory", path)
 
 
 def test_a_counter_spent_elsewhere_is_heard_of_within_a_minute(stage: Any) -> None:

@@ -212,6 +212,15 @@ def test_several_first_uses_get_one_key(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["session.key"]
 
 
+def test_a_key_that_came_first_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes a key while another process was quicker takes that other key and drops the own one."""
+    path = tmp_path / "k" / "session.key"
+    first = session_key(path)
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    assert session_key(path).public == first.public
+    assert os.listdir(path.parent) == ["session.key"]
+
+
 def _encrypted(path: Path) -> None:
     secret = serialization.BestAvailableEncryption(b"pass")
     path.write_bytes(
