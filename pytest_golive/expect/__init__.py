@@ -1,0 +1,140 @@
+"""Expectations: data in a checklist that says what must hold of the facts, judged by a pure function.
+
+A mapping of paths to a scalar or list (equality, with type) or to operators, all of which must hold. Nothing is ever taken on
+trust: a path that leads nowhere, a value of the wrong kind, nothing to look at or a redacted value make the outcome an *error*,
+not a failure and never a pass. Expectations read redacted facts, so a secret can be checked for being there, never for its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, final
+
+from pytest_golive.errors import Misuse
+from pytest_golive.expect.operators import MAKERS, Fault, Operator, compile_operators
+from pytest_golive.expect.paths import Missing, Path, PathFault, Selected, compile_path
+from pytest_golive.expect.values import shown
+from pytest_golive.model import Check, Facts, Judgement, Outcome
+
+__all__ = ["Expectation", "ExpectationFaults", "Operator", "Rule", "Selected", "compile_expectation"]
+
+FOR_MANY = ("len", "sum", "min", "max", "all", "any", "none", "unique", "contains", "not_contains", "absent", "eq", "ne")
+"""Operators that a path which can select several values may have (`eq` and `ne` only with a whole list)."""
+
+_FOUND_LIMIT = 400
+
+
+class ExpectationFaults(Misuse):
+    """An expectation with faults, all told at once: `faults` holds (path of keys, message) pairs."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(message for _, message in faults), hint="see the operators under docs/checklists.md")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One path and the operators that must hold of what it selects."""
+
+    path: Path
+    operators: tuple[Operator, ...]
+
+    def judge(self, facts: Facts, now: datetime, checks: list[Check]) -> None:
+        """One line for each operator, appended to `checks`."""
+        path = self.path
+        if self.operators[0].word == "absent":
+            checks.append(self._absence(facts))
+            return
+        try:
+            value = path.select(facts)
+        except Missing as missing:
+            checks.extend(Check(path=path.text, wanted=o.wanted, found=str(missing), met=None) for o in self.operators)
+            return
+        for operator in self.operators:
+            met, found = operator.judge(value, now)
+            if len(found) > _FOUND_LIMIT:
+                found = f"{found[: _FOUND_LIMIT - 40]}… ({len(found) - _FOUND_LIMIT + 40} more characters)"
+            checks.append(Check(path=path.text, wanted=operator.wanted, found=found, met=met))
+
+    def _absence(self, facts: Facts) -> Check:
+        wanted = self.operators[0].wanted
+        try:
+            absent, value = self.path.nothing(facts)
+        except Missing as missing:
+            return Check(path=self.path.text, wanted=wanted, found=str(missing), met=None)
+        return Check(path=self.path.text, wanted=wanted, found="nothing" if absent else shown(value), met=absent)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A compiled expectation; `rules` holds each path with its operators, in the order in which they were written."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths as they were written."""
+        return tuple(rule.path.text for rule in self.rules)
+
+    def judge(self, facts: Facts, now: datetime) -> Judgement:
+        """Error if any line could not be told, else failed if any is unmet, else passed; never raises."""
+        checks: list[Check] = []
+        for rule in self.rules:
+            rule.judge(facts, now, checks)
+        outcome = Outcome.PASSED if checks else Outcome.ERROR
+        for check in checks:
+            if check.met is None:
+                outcome = Outcome.ERROR
+                break
+            if not check.met:
+                outcome = Outcome.FAILED
+        return Judgement(outcome=outcome, checks=tuple(checks))
+
+    def describe(self) -> tuple[str, ...]:
+        """One line for each operator, in words: `body.age_seconds: less than 60`."""
+        return tuple(f"{rule.path.text}: {operator.wanted}" for rule in self.rules for operator in rule.operators)
+
+
+def compile_expectation(raw: Mapping[str, Any]) -> Expectation:
+    """The expectation of a mapping as it stands in a checklist; `ExpectationFaults` with every fault there is."""
+    faults: list[Fault] = []
+    rules: list[Rule] = []
+    if not isinstance(raw, Mapping):
+        raise ExpectationFaults([((), "expect must be a mapping of paths")])
+    if not raw:
+        faults.append(((), "expect is empty: it would always hold"))
+    for text, argument in raw.items():
+        if not isinstance(text, str) or not text:
+            faults.append(((text,), "a path must be text"))
+            continue
+        try:
+            path = compile_path(text)
+        except PathFault as error:
+            hint = f"; {text!r} is an operator: write it below a path" if text in MAKERS else ""
+            faults.append(((text,), f"{error}{hint}"))
+            continue
+        before = len(faults)
+        operators = compile_operators(argument, faults, (text,))
+        if len(faults) == before:
+            _fit(path, operators, argument, faults)
+        if operators:
+            rules.append(Rule(path=path, operators=operators))
+    if faults:
+        raise ExpectationFaults(faults)
+    return Expectation(rules=tuple(rules))
+
+
+def _fit(path: Path, operators: tuple[Operator, ...], argument: Any, faults: list[Fault]) -> None:
+    """Operators that have no meaning for what the path selects."""
+    for operator in operators:
+        at = (path.text, operator.word) if isinstance(argument, Mapping) else (path.text,)
+        if path.many and (
+            operator.word not in FOR_MANY or (operator.word in ("eq", "ne") and not isinstance(operator.argument, (list, tuple)))
+        ):
+            faults.append((at, f"{path.text} can select several values: ask `all`, `any` or `none` of them"))
+        if operator.word == "absent" and not path.ends_in_a_name:
+            faults.append((at, "absent: the path must end in a name or an index; of a list ask `len: 0`"))
