@@ -1,8 +1,8 @@
 """One value, one byte string: canonical JSON and its digest, so that what is signed can be compared.
 
 Keys are sorted, there is no white space and the text is ASCII. A Decimal is written `{"$decimal": "0.20"}`, because a JSON
-number would come back as a binary float; a date and time is its ISO 8601 text. Floats are refused wherever they would be
-compared: they are not exact, and NaN is not JSON.
+number would come back as a binary float; a date and time is its ISO 8601 text. No record that is signed holds a float: probes and
+the journal refuse them, and NaN is refused here.
 """
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ class _Reader:
             timeout=fields.timeout,
             covers=tuple(fields.covers),
             requires=tuple(fields.requires),
-            eventually=again and Eventually(within=again.within, every=again.every, stable_for=again.stable_for),
+            eventually=Eventually(within=again.within, every=again.every, stable_for=again.stable_for) if again else None,
             acts=fields.acts,
         )
 

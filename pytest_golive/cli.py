@@ -281,7 +281,7 @@ def _run_gate(options: argparse.Namespace, extra: Sequence[str]) -> dict[str, An
     with tempfile.TemporaryDirectory(prefix="golive-") as folder:
         summary = Path(folder, "summary.json")
         config = ["--golive-config", str(_settings_path(options).absolute())] if _named(options) else []
-        command = [sys.executable, "-m", "pytest", "--golive", "-q", "--no-header", f"--golive-json={summary}", *config, *extra]
+        command = [sys.executable, "-m", "pytest", "--golive", "-q", "--no-header", "-p", "no:cacheprovider", f"--golive-json={summary}", *config, *extra]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         try:
             told: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))

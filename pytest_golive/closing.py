@@ -15,14 +15,14 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
 from pytest_golive import __version__, activation, canonical, checklist, manifest, readiness, report, statement
 from pytest_golive.config import Settings
-from pytest_golive.errors import ActivationDenied, GoliveError
+from pytest_golive.errors import GoliveError
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Ruling, Word
 from pytest_golive.redaction import Redactor
@@ -55,7 +55,7 @@ class Closed:
     decision: Decision
     report: Path | None = None
     marker: Path | None = None
-    activation: activation.Activation | None = None
+    done: activation.Activation | None = None
     denied: str = ""
     withdrawn: bool = False
     trouble: str = ""
@@ -98,36 +98,32 @@ class Closing:
     ) -> Closed:
         """Sign, render, write, journal; then activate if `activate` and the decision permits, or withdraw on a whole NO-GO."""
         total = _seconds_of(decision.rulings)
-        times = {"sum_seconds": total, "wall_seconds": run.wall_seconds}
+        closed = Closed(decision=decision, sum_seconds=total, wall_seconds=run.wall_seconds)
         try:
             payload = self._payload(decision, checklists=checklists, run=run, total=total)
             envelope = dsse.sign(payload, self.signer)
-            page = self._write_page(decision, envelope)
-            self.journal.append(
-                "run",
-                {
-                    "word": decision.word.value,
-                    "reasons": list(decision.reasons),
-                    "operator": self.operator(run.operator),
-                    "report": str(page),
-                    "evidence": canonical.sha256(payload),
-                },
-                decision.at,
-            )
+            closed = replace(closed, report=self._write_page(decision, envelope))
+            self._journal_run(decision, closed, run, canonical.sha256(payload))
             if decision.word is Word.NO_GO and activate:
-                return Closed(decision=decision, report=page, withdrawn=self._withdraw(decision, run), **times)
+                return replace(closed, withdrawn=self._withdraw(decision, run))
             if not (activate and decision.word.permits):
-                return Closed(decision=decision, report=page, **times)
-        except (GoliveError, OSError) as error:
-            return Closed(decision=decision, trouble=_told(error), **times)
-        try:
+                return closed
             done = self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
-        except ActivationDenied as denied:
-            checks = denied.checks if isinstance(denied, activation.Denied) else ()
-            return Closed(decision=decision, report=page, denied=denied.message, checks=checks, **times)
+        except activation.Denied as denied:
+            return replace(closed, denied=denied.message, checks=denied.checks)
         except (GoliveError, OSError) as error:
-            return Closed(decision=decision, report=page, trouble=_told(error), **times)
-        return Closed(decision=decision, report=page, marker=done.marker, activation=done, checks=done.checks, **times)
+            return replace(closed, trouble=_told(error))
+        return replace(closed, marker=done.marker, done=done, checks=done.checks)
+
+    def _journal_run(self, decision: Decision, closed: Closed, run: RunFacts, evidence: str) -> None:
+        detail = {
+            "word": decision.word.value,
+            "reasons": list(decision.reasons),
+            "operator": self.operator(run.operator),
+            "report": str(closed.report),
+            "evidence": evidence,
+        }
+        self.journal.append("run", detail, decision.at)
 
     def _payload(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> bytes:
         settings = self._settings

@@ -21,7 +21,7 @@ import pytest
 from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, wire
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
-from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, gate_key
+from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
 from pytest_golive.redaction import Redactor
 from pytest_golive.trial import DEFAULT_JOBS, Surroundings, Trial
 
@@ -57,7 +57,7 @@ class Gate:
         self._by_path = {path: one for path, one in zip(paths, self.checklists, strict=True)}
         self._severity = {item.id: item.severity for item in self.items}
         self.trial = Trial(self.items, self._surroundings())
-        pytest_config.stash[gate_key] = self
+        pytest_config.stash[court_key] = self
         if pytest_config.args_source is not pytest.Config.ArgsSource.ARGS:
             pytest_config.args = [str(path) for path in paths]
 
@@ -141,9 +141,7 @@ class Gate:
         if aside:
             items[:] = [node for node in items if not (isinstance(node, ItemNode) and node.item.phase not in self.phases)]
             config.hook.pytest_deselected(items=aside)
-        late = [node for node in items if isinstance(node, ItemNode) and node.item.acts]
-        if late:
-            items[:] = [node for node in items if not (isinstance(node, ItemNode) and node.item.acts)] + late
+        items.sort(key=lambda node: isinstance(node, ItemNode) and node.item.acts)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -166,7 +164,7 @@ class Gate:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if self._lean and isinstance(item, ItemNode) and not item.fixturenames:
-            lean.run(item, self, self._lean)
+            lean.run(item, self._lean, self.note)
             return True
         return None
 
@@ -234,7 +232,7 @@ class Gate:
         result = yield
         self.trial.close()
         if not self.worker:
-            terminal.show(self, self._close(session))
+            terminal.show(self.config, self._close(session), self.checklists, self.settings.path)
         return result
 
     def _close(self, session: pytest.Session) -> closing.Closed:

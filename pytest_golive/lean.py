@@ -8,17 +8,16 @@ every other reporter see what they always see. If anybody else listens, pytest's
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
-from pytest_golive.model import Finding, Outcome
-from pytest_golive.nodes import ItemNode, explain
-
-if TYPE_CHECKING:
-    from pytest_golive.gate import Gate
+from pytest_golive.model import Finding, Item, Outcome
+from pytest_golive.nodes import ItemNode, court_key, explain
 
 Step = Literal["setup", "call", "teardown"]
+Note = Callable[[Item, Finding, pytest.TestReport], None]
 
 _STEPS = (
     "pytest_runtest_protocol",
@@ -47,7 +46,7 @@ def nobody_listens(config: pytest.Config) -> bool:
 
 
 def _only_pytest(config: pytest.Config, hooks: tuple[str, ...]) -> bool:
-    silent = ("_pytest.", "pytest_golive.")
+    silent: tuple[str, ...] = ("_pytest.", "pytest_golive.")
     if not config.getoption("htmlpath", None):
         silent += ("pytest_html.",)
     return all(
@@ -57,19 +56,19 @@ def _only_pytest(config: pytest.Config, hooks: tuple[str, ...]) -> bool:
     )
 
 
-def run(node: ItemNode, gate: Gate, steps: tuple[Step, ...]) -> None:
-    """Report one item as pytest's protocol would, without walking through it."""
+def run(node: ItemNode, steps: tuple[Step, ...], note: Note) -> None:
+    """Report one item as pytest's protocol would, without walking through it; `note` is told of the finding first."""
     hook = node.ihook
     hook.pytest_runtest_logstart(nodeid=node.nodeid, location=node.location)
     start = time.time()
     began = time.perf_counter()
     try:
-        finding = gate.finding(node.item)
+        finding = node.config.stash[court_key].finding(node.item)
     except Exception as error:  # noqa: BLE001 - a broken engine is an error of the item, and must not end the session
         finding = Finding(item=node.item.id, outcome=Outcome.ERROR, reason=f"call broke: {type(error).__name__}: {error}")
     node.finding = finding
     duration = time.perf_counter() - began
-    keywords = {node.name: 1, node.item.severity.value: 1}
+    keywords: dict[str, Literal[1]] = {node.name: 1, node.item.severity.value: 1}
     for when in steps:
         failed = when == "call" and finding.outcome is not Outcome.PASSED
         report = pytest.TestReport(
@@ -85,6 +84,6 @@ def run(node: ItemNode, gate: Gate, steps: tuple[Step, ...]) -> None:
             user_properties=node.user_properties,
         )
         if when == "call":
-            gate.note(node.item, finding, report)
+            note(node.item, finding, report)
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=node.nodeid, location=node.location)

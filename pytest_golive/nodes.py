@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pytest
 
 from pytest_golive.model import Check, Finding, Item, Outcome
 
-if TYPE_CHECKING:
-    from pytest_golive.gate import Gate
 
-gate_key: pytest.StashKey[Gate] = pytest.StashKey()
+class Court(Protocol):
+    """Who knows the items of a checklist, and finds out about each."""
+
+    def items_of(self, path: Path) -> tuple[Item, ...]:
+        """The items that the checklist at `path` declares."""
+        ...
+
+    def finding(self, item: Item) -> Finding:
+        """What is found of one item; waits for it."""
+        ...
+
+
+court_key: pytest.StashKey[Court] = pytest.StashKey()
 
 
 class Unmet(AssertionError):
@@ -40,9 +50,9 @@ class ChecklistFile(pytest.Module):
 
     def collect(self) -> Iterable[ItemNode]:
         """One node for each item, in the order of the file."""
-        gate = self.config.stash[gate_key]
+        court = self.config.stash[court_key]
         shared: Any = None
-        for item in gate.items_of(self.path):
+        for item in court.items_of(self.path):
             node: ItemNode = ItemNode.from_parent(self, name=item.id, callobj=check, fixtureinfo=shared, item=item)
             shared = node._fixtureinfo
             yield node
@@ -71,15 +81,15 @@ class ItemNode(pytest.Function):
 
     def runtest(self) -> None:
         """Ask the trial for the finding; anything but passed is raised as `Unmet`."""
-        self.finding = finding = self.config.stash[gate_key].finding(self.item)
+        self.finding = finding = self.config.stash[court_key].finding(self.item)
         if finding.outcome is not Outcome.PASSED:
             raise Unmet(finding)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *rest: Any, **named: Any) -> Any:
         """Lines for people; a traceback only for what is not a finding, or when it is asked for."""
         if isinstance(excinfo.value, Unmet) and not self.config.getoption("fulltrace"):
             return explain(self.item, excinfo.value.finding)
-        return super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo, *rest, **named)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The line of the checklist, so that editors and CI systems point there."""

@@ -7,8 +7,11 @@ unknown counts as its safe value.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from pytest_golive.guard import Guard
@@ -36,8 +39,13 @@ class Standing:
 
 
 def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> Standing:
-    """The standing of the service that the settings describe."""
-    permission = guard(settings, environ, keys).allows()
+    """The standing of the service that the settings describe; changes nothing, the guard's own memory included."""
+    with tempfile.TemporaryDirectory(prefix="golive-") as folder:
+        memory = Path(folder, "state")
+        if settings.state.exists():
+            shutil.copyfile(settings.state, memory)
+            memory.chmod(0o600)
+        permission = guard(settings, environ, keys, state=memory).allows()
     switches = tuple(
         (name, environ.get(name, f"(unset, counts as {switch.safe})")) for name, switch in settings.mode.items()
     )
@@ -52,13 +60,15 @@ def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKe
     )
 
 
-def guard(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> Guard:
-    """The guard that the settings describe, for a service that reads the same files."""
+def guard(
+    settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey], *, state: Path | None = None
+) -> Guard:
+    """The guard that the settings describe; `state` is where it remembers, if not where the settings say."""
     return Guard(
         settings.marker,
         environment=settings.environment,
         keys=keys,
-        state=settings.state,
+        state=state or settings.state,
         config=settings.sha256,
         profile=settings.default_profile,
         stop_files=settings.stop_files,

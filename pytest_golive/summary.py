@@ -17,7 +17,7 @@ def text(closed: Closed, settings: Settings) -> str:
     """The summary as indented JSON; amounts of time are text, because JSON numbers are not exact."""
     decision = closed.decision
     counts = Counter(ruling.verdict for ruling in decision.rulings)
-    done = closed.activation
+    done = closed.done
     fields: dict[str, Any] = {
         "schema": 1,
         "word": decision.word.value,

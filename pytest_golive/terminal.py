@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, final
 from pytest_golive.model import Checklist, Decision, Outcome, Ruling, Verdict, Word
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_golive.closing import Closed
-    from pytest_golive.gate import Gate
 
 LABELS = {
     Outcome.PASSED: "PASS",
@@ -135,24 +136,20 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def show(gate: Gate, closed: Closed) -> None:
+def show(config: pytest.Config, closed: Closed, checklists: Sequence[Checklist], settings: Path) -> None:
     """Write the block through pytest's own terminal, so that colours and width follow its options."""
-    reporter = gate.config.pluginmanager.getplugin("terminalreporter")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
         return
-    verbosity = gate.config.get_verbosity()
+    verbosity = config.get_verbosity()
     lines: Iterable[Line] = ()
     if verbosity >= 0:
-        lines = rulings_in_words(closed.decision, gate.checklists, everything=verbosity > 0)
+        lines = rulings_in_words(closed.decision, checklists, everything=verbosity > 0)
         reporter.write_sep("=", "go-live")
-    for line in (*lines, *ending(closed, next_step(closed, _config_option(gate)))):
+    option = "" if settings == Path.cwd() / settings.name else f"--config {shown(settings)}"
+    for line in (*lines, *ending(closed, next_step(closed, option))):
         markup: Mapping[str, bool] = {line.colour: True} if line.colour else {}
         reporter.write_line(_encodable(line.text, reporter), bold=line.bold, **markup)
-
-
-def _config_option(gate: Gate) -> str:
-    path = gate.settings.path
-    return "" if path == Path.cwd() / path.name else f"--config {shown(path)}"
 
 
 def _encodable(text: str, reporter: object) -> str:

@@ -208,7 +208,7 @@ def parse(text: str | bytes, file: str, faults: list[Fault]) -> Any:
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            line = text[: error.start].count(b"\n") + 1
+            line = error.object[: error.start].count(b"\n") + 1
             faults.append(Fault(file=file, line=line, column=1, message=f"not UTF-8: {error.reason}"))
             return None
     loader: Any = None

@@ -90,7 +90,7 @@ def test_all_faults_of_all_lists_at_once(project: Any, make_item: Make) -> None:
     project.checklist(make_item("one", probe="evn: {}"), make_item("two", severity="bad"))
     project.checklist(make_item("three", phase="bad"), name="other")
     run = project.pytest("--golive")
-    refused(run, "checklists/main.yaml:10:3: unknown key or kind 'evn'", "checklists/main.yaml:14:3: 'severity'", "checklists/other.yaml:7:3: 'phase'")
+    refused(run, "checklists/main.yaml:12:3: unknown key or kind 'evn'", "checklists/main.yaml:16:3: 'severity'", "checklists/other.yaml:7:3: 'phase'")
 
 
 def test_ids_are_unique_over_all_lists(project: Any, make_item: Make) -> None:
