@@ -174,9 +174,8 @@ class _Reader:
         kind = self._kind(entry)
         bindings = self._bindings(entry)
         if kind is None or bindings is None:
-            common = {key: value for key, value in entry.items() if key in _ITEM_KEYS}
             if not entry.templated:
-                fit(ItemFields, _filled(entry, common, filler), self._at_item(entry))
+                fit(ItemFields, _filled(entry, filler), self._at_item(entry))
             return
         for binding in bindings:
             bound = entry
@@ -237,8 +236,7 @@ class _Reader:
     def _bind(
         self, entry: LocatedDict, kind: str, binding: Mapping[str, Any], filler: Mapping[str, Any], checklist: str
     ) -> Item | None:
-        common = {key: value for key, value in entry.items() if key != kind and key in _ITEM_KEYS}
-        fields = fit(ItemFields, _filled(entry, common, filler), self._at_item(entry))
+        fields = fit(ItemFields, _filled(entry, filler), self._at_item(entry))
         at = spot_of(entry, (kind,))
         probe = fit(
             probes.kind(kind), entry[kind], lambda spot, message: self.report(at if spot == (1, 1) else spot, message), kind
@@ -277,11 +275,13 @@ class _Reader:
         )
 
 
-def _filled(entry: LocatedDict, common: dict[str, Any], filler: Mapping[str, Any]) -> LocatedDict:
-    """The item's own keys over the defaults of the file, still located."""
+def _filled(entry: LocatedDict, filler: Mapping[str, Any]) -> LocatedDict:
+    """The item's own keys, without its kind, over the defaults of the file; still located."""
     located = LocatedDict(entry.mark, entry.marks)
     located.update(filler)
-    located.update(common)
+    for key, value in entry.items():
+        if key in _ITEM_KEYS:
+            located[key] = value
     return located
 
 
@@ -330,7 +330,8 @@ def _across(checklists: Sequence[Checklist], faults: list[Fault], *, complete: b
             first = declared.setdefault(item.declared, item)
             if first.place != item.place:
                 report(item, f"the id {item.declared!r} is already used in {first.place}")
-            needs[item.declared] = (*item.requires, *probes.parts(item.probe))
+            if wanted := (*item.requires, *probes.parts(item.probe)):
+                needs[item.declared] = wanted
     known = frozenset(declared)
     for identity, wanted in needs.items():
         for other in wanted:
