@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import io
 import socket
 import ssl
 import time
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from pytest_golive import probes
 from pytest_golive.errors import ProbeError
+from pytest_golive.probes import exchange
 
 Lie = Callable[..., Any]
 
@@ -109,6 +111,8 @@ def test_a_flood_is_cut_and_has_no_body(look: Any, lie: Lie) -> None:
     assert facts["truncated"] is True
     assert facts["bytes"] == 1_000
     assert "body" not in facts
+    whole_so_far = b'{"state": "healthy"}' + b" " * 2_000 + b"and then nonsense"
+    assert "body" not in look("http", url=lie(whole_so_far).url, max_bytes=1_000)
 
 
 def _drip_headers(server: Any, connection: socket.socket) -> None:
@@ -137,6 +141,25 @@ def test_a_server_that_drips_or_never_answers_times_out(look: Any, lie: Lie, by:
     with pytest.raises(ProbeError, match=r"no complete answer from 127.0.0.1:\d+: timed out after 0.3 s"):
         look("http", 0.3, url=lie(by=by).url)
     assert time.monotonic() - started < 10
+
+
+def test_each_read_gets_only_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read late in the exchange waits no longer than until the deadline, and one after it does not wait at all."""
+    waits: list[float] = []
+
+    class Sock:
+        def settimeout(self, seconds: float) -> None:
+            waits.append(seconds)
+
+    clock = iter([100.0, 104.0, 105.5])
+    monkeypatch.setattr(exchange.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(exchange._thread, "deadline", 105.0)
+    reader = exchange._Deadlined(io.BytesIO(b"abc"), Sock())  # type: ignore[arg-type]
+    reader.readinto(bytearray(1))
+    reader.readinto(bytearray(1))
+    assert waits == [5.0, 1.0]
+    with pytest.raises(TimeoutError):
+        reader.readinto(bytearray(1))
 
 
 def test_a_drip_that_ends_in_time_is_an_answer(look: Any, lie: Lie) -> None:
@@ -240,8 +263,10 @@ def test_the_environment_does_not_choose_where_to_ask(
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    moved = lie(b"", status="302 Found", more=f"Location: {target.url}/\r\n")
     assert look("http", url=target.url)["body"] == {"who": "target"}
-    assert b"Authorization" not in target.asked[0]
+    assert look("http", url=moved.url, follow=True)["body"] == {"who": "target"}
+    assert not any(b"Authorization" in asked for asked in target.asked)
     assert proxy.asked == []
 
 
@@ -250,7 +275,10 @@ def test_a_cookie_of_one_item_is_not_sent_by_another(look: Any, lie: Lie) -> Non
     server = lie(b"{}", more="Set-Cookie: a=b; Path=/\r\n")
     look("http", url=server.url)
     look("http", url=server.url)
-    assert b"Cookie" not in server.asked[1]
+    moved = lie(b"", status="302 Found", more=f"Location: {server.url}/\r\n")
+    look("http", url=moved.url, follow=True)
+    assert len(server.asked) == 3
+    assert not any(b"Cookie" in asked for asked in server.asked)
 
 
 def test_what_is_sent_is_what_was_written(look: Any, lie: Lie) -> None:

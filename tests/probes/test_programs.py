@@ -48,6 +48,19 @@ def _gone(pid: int) -> bool:
     return False
 
 
+def _gate(root: Path, word: str, fields: dict[str, Any], code: str) -> list[str]:
+    """The words that run some code with a probe and its context in a process of its own."""
+    head = f"""
+        import datetime, pathlib, time
+        from pytest_golive import probes
+        from pytest_golive.model import Context
+        root = pathlib.Path({str(root)!r})
+        context = Context(root=root, environ={{}}, now=datetime.datetime.now, deadline=time.monotonic() + 50)
+        probe = probes.kind({word!r}).model_validate({fields!r})
+    """
+    return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)]
+
+
 def test_failures_behind_exit_0_are_seen(look: Any, program: Program) -> None:
     """An audit that prints failures and exits 0 is told by the lines that were forbidden and by its counts."""
     audit = program("""
@@ -115,8 +128,11 @@ def test_json_is_read_strictly(look: Any, program: Program) -> None:
 
 def test_a_reader_of_input_does_not_hang(look: Any, program: Program) -> None:
     """A program that asks gets the end of input at once."""
-    facts = look("command", run=program("import sys; print(repr(sys.stdin.read()))"))
-    assert facts["stdout"] == "''\n"
+    reader = program("import sys; print(repr(sys.stdin.read()))")
+    assert look("command", run=reader)["stdout"] == "''\n"
+    gate = _gate(look.root, "command", {"run": reader}, "print(probe.look(context)['stdout'])")
+    ran = subprocess.run(gate, input="typed by somebody", capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "''"
 
 
 def test_a_flood_does_not_block_and_is_told(look: Any, program: Program) -> None:
@@ -233,6 +249,23 @@ def test_what_it_left_behind_does_not_hold_up_the_gate(look: Any, program: Progr
     assert time.monotonic() - started < 15
     assert (facts["exit"], facts["stdout"], facts["left_behind"]) == (0, "done\n", True)
     assert _gone(int((tmp_path / "pids").read_text()))
+
+
+def test_a_program_does_not_outlive_the_gate(look: Any, program: Program, tmp_path: Path) -> None:
+    """When the gate ends while a program still runs in a daemon thread, the program is ended too."""
+    hangs = program("""
+        import os, time
+        with open("pid.part", "w") as f: f.write(str(os.getpid()))
+        os.rename("pid.part", "pid")
+        time.sleep(60)
+    """)
+    code = """
+        import threading
+        threading.Thread(target=probe.look, args=(context,), daemon=True).start()
+        while not (root / "pid").exists(): time.sleep(0.02)
+    """
+    subprocess.run(_gate(tmp_path, "command", {"run": hangs}, code), check=False, timeout=30, stderr=subprocess.DEVNULL)
+    assert _gone(int((tmp_path / "pid").read_text()))
 
 
 def test_no_pidfd_no_difference(look: Any, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,15 +430,7 @@ def test_a_drill_is_undone_when_the_gate_dies(look: Any, behaviour: Behaviour, t
             finally:
                 (context.root / "undone").write_text("")
     """)
-    asking = f"""
-        import sys, time, datetime, pathlib
-        from pytest_golive import probes
-        from pytest_golive.model import Context
-        root = pathlib.Path({str(tmp_path)!r})
-        context = Context(root=root, environ={{}}, now=datetime.datetime.now, deadline=time.monotonic() + 50)
-        probes.kind("python").model_validate({{"call": "checks:check"}}).look(context)
-    """
-    gate = subprocess.Popen([sys.executable, "-c", textwrap.dedent(asking)])
+    gate = subprocess.Popen(_gate(tmp_path, "python", {"call": "checks:check"}, "probe.look(context)"))
     try:
         assert _appears(tmp_path / "up")
     finally:
@@ -425,17 +450,13 @@ def test_a_drill_is_undone_when_the_gate_ends(look: Any, behaviour: Behaviour, t
             finally:
                 (context.root / "undone").write_text("")
     """)
-    asking = f"""
-        import sys, time, datetime, pathlib, threading
-        from pytest_golive import probes
-        from pytest_golive.model import Context
-        root = pathlib.Path({str(tmp_path)!r})
-        context = Context(root=root, environ={{}}, now=datetime.datetime.now, deadline=time.monotonic() + 50)
-        probe = probes.kind("python").model_validate({{"call": "checks:check"}})
+    code = """
+        import threading
         threading.Thread(target=probe.look, args=(context,), daemon=True).start()
         while not (root / "up").exists(): time.sleep(0.02)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(asking)], check=False, timeout=30, stderr=subprocess.DEVNULL)
+    gate = _gate(tmp_path, "python", {"call": "checks:check"}, code)
+    subprocess.run(gate, check=False, timeout=30, stderr=subprocess.DEVNULL)
     assert (tmp_path / "undone").exists()
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pytest_golive import probes
 from pytest_golive.errors import MissingExtra, ProbeError
+from pytest_golive.probes import ledger as ledger_kind
 
 LINES = """\
 2026-11-21T08:00:00Z ERROR old
@@ -254,9 +255,13 @@ def test_more_rows_than_the_limit_are_told(look: Any, ledger: Path) -> None:
     assert (facts["count"], facts["truncated"]) == (1, True)
 
 
-def test_a_missing_ledger_is_an_error_and_is_not_made(look: Any, tmp_path: Path) -> None:
+def test_a_missing_ledger_is_an_error_and_is_not_made(look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking for a database that is not there does not create an empty one."""
     with pytest.raises(ProbeError, match=r"the ledger .*ledger\.db does not exist"):
+        _sql(look, "SELECT 1")
+    assert not (tmp_path / "ledger.db").exists()
+    monkeypatch.setattr(ledger_kind, "found", lambda path: True)
+    with pytest.raises(ProbeError, match="unable to open"):
         _sql(look, "SELECT 1")
     assert not (tmp_path / "ledger.db").exists()
 
