@@ -10,18 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, final
 
 from pytest_golive.errors import Misuse
-from pytest_golive.expect.operators import MAKERS, Fault, Operator, compile_operators
+from pytest_golive.expect import ages, comparing, gathering  # noqa: F401 - each enters its operators
+from pytest_golive.expect.operators import Fault, Operator, compile_operators
 from pytest_golive.expect.paths import Missing, Path, PathFault, Selected, compile_path
+from pytest_golive.expect.schema import SCHEMA
 from pytest_golive.expect.values import shown
 from pytest_golive.model import Check, Facts, Judgement, Outcome
 
-__all__ = ["Expectation", "ExpectationFaults", "Operator", "Rule", "Selected", "compile_expectation"]
+__all__ = ["SCHEMA", "Expectation", "ExpectationFaults", "Operator", "Rule", "Selected", "compile_expectation"]
 
-FOR_MANY = ("len", "sum", "min", "max", "all", "any", "none", "unique", "contains", "not_contains", "absent", "eq", "ne")
-"""Operators that a path which can select several values may have (`eq` and `ne` only with a whole list)."""
+FOR_MANY = ("len", "sum", "min", "max", "all", "any", "none", "unique", "contains", "not_contains", "absent")
+"""Operators that a path which can select several values may have, beside `eq` and `ne` with a whole list."""
+
+_SIMPLE = (str, int, bool, type(None))
 
 _FOUND_LIMIT = 400
 
@@ -31,7 +36,7 @@ class ExpectationFaults(Misuse):
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = faults
-        super().__init__("; ".join(message for _, message in faults), hint="see the operators under docs/checklists.md")
+        super().__init__("; ".join(message for _, message in faults), hint="mend each line that is named")
 
 
 @final
@@ -101,40 +106,61 @@ class Expectation:
 
 def compile_expectation(raw: Mapping[str, Any]) -> Expectation:
     """The expectation of a mapping as it stands in a checklist; `ExpectationFaults` with every fault there is."""
-    faults: list[Fault] = []
-    rules: list[Rule] = []
     if not isinstance(raw, Mapping):
         raise ExpectationFaults([((), "expect must be a mapping of paths")])
+    faults: list[Fault] = []
+    rules: list[Rule] = []
     if not raw:
         faults.append(((), "expect is empty: it would always hold"))
     for text, argument in raw.items():
-        if not isinstance(text, str) or not text:
-            faults.append(((text,), "a path must be text"))
-            continue
-        try:
-            path = compile_path(text)
-        except PathFault as error:
-            hint = f"; {text!r} is an operator: write it below a path" if text in MAKERS else ""
-            faults.append(((text,), f"{error}{hint}"))
-            continue
-        before = len(faults)
-        operators = compile_operators(argument, faults, (text,))
-        if len(faults) == before:
-            _fit(path, operators, argument, faults)
-        if operators:
-            rules.append(Rule(path=path, operators=operators))
+        rule, wrong = _rule(text, argument)
+        faults.extend(wrong)
+        if rule is not None:
+            rules.append(rule)
     if faults:
         raise ExpectationFaults(faults)
     return Expectation(rules=tuple(rules))
 
 
-def _fit(path: Path, operators: tuple[Operator, ...], argument: Any, faults: list[Fault]) -> None:
+def _rule(text: str, argument: Any) -> tuple[Rule | None, tuple[Fault, ...]]:
+    """The rule of one path; long lists say the same things again and again, so simple ones are remembered."""
+    if type(argument) in _SIMPLE:
+        return _remembered(text, ((None, type(argument), argument),))
+    if isinstance(argument, Mapping):
+        key = tuple([(word, type(part), part) for word, part in argument.items() if type(part) in _SIMPLE])
+        if key and len(key) == len(argument):
+            return _remembered(text, key)
+    return _compiled(text, argument)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str, key: tuple[tuple[str | None, type, Any], ...]) -> tuple[Rule | None, tuple[Fault, ...]]:
+    if key[0][0] is None:
+        return _compiled(text, key[0][2])
+    return _compiled(text, {word: part for word, _, part in key})
+
+
+def _compiled(text: str, argument: Any) -> tuple[Rule | None, tuple[Fault, ...]]:
+    if not isinstance(text, str):
+        return None, (((text,), "a path must be text"),)
+    try:
+        path = compile_path(text)
+    except PathFault as error:
+        return None, (((text,), str(error)),)
+    faults: list[Fault] = []
+    operators = compile_operators(argument, faults, (text,))
+    if not faults:
+        _fit(path, operators, isinstance(argument, Mapping), faults)
+    return (None if faults else Rule(path=path, operators=operators)), tuple(faults)
+
+
+def _fit(path: Path, operators: tuple[Operator, ...], mapping: bool, faults: list[Fault]) -> None:
     """Operators that have no meaning for what the path selects."""
     for operator in operators:
-        at = (path.text, operator.word) if isinstance(argument, Mapping) else (path.text,)
-        if path.many and (
-            operator.word not in FOR_MANY or (operator.word in ("eq", "ne") and not isinstance(operator.argument, (list, tuple)))
-        ):
+        word = operator.word
+        at = (path.text, word) if mapping else (path.text,)
+        whole = word in ("eq", "ne") and isinstance(operator.argument, tuple)
+        if path.many and word not in FOR_MANY and not whole:
             faults.append((at, f"{path.text} can select several values: ask `all`, `any` or `none` of them"))
-        if operator.word == "absent" and not path.ends_in_a_name:
+        if word == "absent" and not path.ends_in_a_name:
             faults.append((at, "absent: the path must end in a name or an index; of a list ask `len: 0`"))

@@ -38,9 +38,12 @@ def number_from(value: Any) -> int | Decimal:
         return value  # type: ignore[no-any-return]
     if what == "text" and _NUMBER.match(value):
         return Decimal(value)
-    if isinstance(value, float):
-        raise ValueError(f"{value!r} is a float, which is not exact: write it as text or Decimal")
-    raise ValueError(f"must be a number, not {shown(value)}")
+    raise ValueError(not_exact(value) if isinstance(value, float) else f"must be a number, not {shown(value)}")
+
+
+def not_exact(value: float) -> str:
+    """What is wrong with a float, and what to write instead."""
+    return f"{value!r} is a float, which is not exact: write it as text or Decimal"
 
 
 def amount(word: str, argument: Any, read: Callable[[Any], Any], show: Callable[[Any], str]) -> tuple[str, Compare]:
@@ -55,7 +58,7 @@ def amount(word: str, argument: Any, read: Callable[[Any], Any], show: Callable[
             return f"= {show(bound)}", lambda found: bool(found == bound)
         return f"not {show(bound)}", lambda found: bool(found != bound)
     if not isinstance(argument, (list, tuple)) or not argument:
-        raise ValueError("must be a list with at least one element" if word != "between" else "must be a list of two: [low, high]")
+        raise ValueError("must be a list" + (" of two: [low, high]" if word == "between" else " with at least one element"))
     bounds = [read(part) for part in argument]
     if word == "between":
         if len(bounds) != 2:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, final
 
 from pytest_golive.expect.values import described, shown
@@ -51,7 +52,6 @@ _STEP = re.compile(
     rf"\.(?P<name>{_NAME})|\.\*|\[\*\]|\[(?P<index>0|-?[1-9][0-9]{{0,14}})\]"
     r"|\[\"(?P<double>[^\"\\\x00-\x1f]*)\"\]|\[\'(?P<single>[^\'\\\x00-\x1f]*)\'\]"
 )
-_DIGIT_FIRST = re.compile(r"(?:^|\.)([0-9][A-Za-z0-9_\-]*)(?=[.\[]|$)")
 
 
 class Path:
@@ -76,10 +76,10 @@ class Path:
             value = facts
             for key in self.keys:
                 if not isinstance(value, dict) or key not in value:
-                    return _walk(facts, self._steps, self.text)[0]
+                    return _walk(facts, self._steps)[0]
                 value = value[key]
             return value
-        values = _walk(facts, self._steps, self.text)
+        values = _walk(facts, self._steps)
         return Selected(values, lambda: [place for place, _ in _located(facts, self._steps)]) if self.many else values[0]
 
     def nothing(self, facts: Any) -> tuple[bool, Any]:
@@ -88,60 +88,20 @@ class Path:
         `Missing` if the parent is not there: then nobody knows.
         """
         *way, last = self._steps
-        assert last is not EVERY, "the compiler refuses such a path"
-        parents = _walk(facts, tuple(way), self.text)
-        found = []
+        assert last is not EVERY, "such a path is refused when it is compiled"
+        parents: list[Any] = _walk(facts, tuple(way))
+        found: list[Any] = []
         for parent in parents:
-            if not isinstance(parent, Mapping if isinstance(last, str) else list):
+            if not isinstance(parent, Mapping if isinstance(last, str) else (list, tuple)):
                 raise Missing(f"{described(parent)}, in which {shown(last)} cannot be looked for")
             if _has(parent, last):
-                found.append(parent[last])
+                found.append(parent[last])  # type: ignore[index]
         if EVERY in way and not parents:
             raise Missing("no elements")
         return not found, found[0] if len(found) == 1 else found
 
 
-@final
-class QueryPath(Path):
-    """A path with filters, slices, unions or descendants, walked by python-jsonpath."""
-
-    __slots__ = ("_prefixes", "_query")
-
-    def __init__(self, text: str, query: Any, prefixes: tuple[tuple[Any, bool], ...]) -> None:
-        super().__init__(text, ())
-        self.keys = None
-        self.many = not query.singular_query()
-        self._query = query
-        self._prefixes = prefixes
-
-    @property
-    def ends_in_a_name(self) -> bool:
-        """True: what a query selects can always be nothing."""
-        return True
-
-    def select(self, facts: Any) -> Any:
-        """The values in document order; `Missing` if a name on the way is missing in any of the elements."""
-        before = 1
-        for prefix, singular in self._prefixes:
-            count = sum(1 for _ in prefix.finditer(facts))
-            if singular and count != before:
-                raise Missing(f"nothing: {_told(prefix)} is missing" + (f" in {before - count} of {before}" if before > 1 else ""))
-            before = count
-        matches = list(self._query.finditer(facts))
-        values = [match.obj for match in matches]
-        return Selected(values, lambda: [_told(match.path) for match in matches]) if self.many else values[0]
-
-    def nothing(self, facts: Any) -> tuple[bool, Any]:
-        """Whether the query selects nothing, and else what it selects."""
-        for prefix, singular in self._prefixes:
-            if not singular:
-                break
-            if prefix.match(facts) is None:
-                raise Missing(f"nothing: {_told(prefix)} is missing")
-        found = [match.obj for match in self._query.finditer(facts)]
-        return not found, found[0] if len(found) == 1 else found
-
-
+@lru_cache(maxsize=4096)
 def compile_path(text: str) -> Path:
     """The path of one text; `PathFault` if it is none."""
     plain = _PLAIN.match(text)
@@ -153,7 +113,9 @@ def compile_path(text: str) -> Path:
     while at < len(whole):
         step = _STEP.match(whole, at)
         if step is None:
-            return _query(text, whole)
+            from pytest_golive.expect.queries import compile_query
+
+            return compile_query(text, whole)
         at = step.end()
         groups = step.groupdict()
         name = next((groups[word] for word in ("name", "double", "single") if groups[word] is not None), None)
@@ -161,40 +123,13 @@ def compile_path(text: str) -> Path:
     return Path(text, tuple(steps))
 
 
-def _query(text: str, whole: str) -> Path:
-    import jsonpath
-
-    environment = jsonpath.JSONPathEnvironment(strict=True)
-    try:
-        query: Any = environment.compile(whole)
-        list(query.finditer({}))
-    except (jsonpath.JSONPathError, RecursionError, ValueError) as error:
-        first = str(error).partition("\n")[0] or "not a path"
-        digit = _DIGIT_FIRST.search(text)
-        hint = f'; a name that begins with a digit is written ["{digit[1]}"]' if digit else ""
-        raise PathFault(f"{shown(text)} is no JSONPath: {first}{hint}") from None
-    segments = list(query.segments)
-    prefixes = []
-    for end in range(1, len(segments) + 1):
-        prefix = jsonpath.JSONPath(env=environment, segments=segments[:end])
-        alone = jsonpath.JSONPath(env=environment, segments=segments[end - 1 : end])
-        prefixes.append((prefix, alone.singular_query()))
-    return QueryPath(text, query, tuple(prefixes))
-
-
-def _told(path: Any) -> str:
-    """A normalized path the way people write it: `$['rows'][3]['diff']` as `rows[3].diff`."""
-    short = re.sub(rf"\['({_NAME})'\]", r".\1", str(path))
-    return short.removeprefix("$").removeprefix(".") or "$"
-
-
-def _has(value: Any, step: str | int) -> bool:
+def _has(value: Any, step: Any) -> bool:
     if isinstance(step, str):
         return isinstance(value, Mapping) and step in value
     return isinstance(value, (list, tuple)) and -len(value) <= step < len(value)
 
 
-def _walk(facts: Any, steps: tuple[Step, ...], text: str) -> list[Any]:
+def _walk(facts: Any, steps: tuple[Step, ...]) -> list[Any]:
     """The values at the end of the steps; `Missing`, saying where the way ends, if one is not there."""
     nodes = [facts]
     for depth, step in enumerate(steps):

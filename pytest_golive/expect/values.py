@@ -7,12 +7,14 @@ not the number 200, and null is a value of its own. Only whole numbers and Decim
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 REDACTED = "[redacted]"
 """What stands in place of a secret. It is never compared: nobody knows what stood there."""
+
+_HIDDEN = "a redacted value, which nobody can compare"
 
 MAX_SHOWN = 200
 """Characters of a value that are shown."""
@@ -36,6 +38,8 @@ _BASES: tuple[tuple[Any, str], ...] = (
 )
 _WITH_ARTICLE = {"boolean": "a boolean", "number": "a number", "list": "a list", "mapping": "a mapping"}
 _AMBIGUOUS = re.compile(r"[-+.0-9\[{\"'].*|(?:null|true|false|~)|.*(?:\s|: .*)|\s.*", re.I | re.S)
+_MARGIN = 40
+_DEEPEST_SHOWN = 3
 _LARGEST_SHOWN = 10**100
 
 
@@ -61,7 +65,7 @@ def equal(wanted: Any, found: Any) -> bool:
     what, other = kind(found), kind(wanted)
     if what == "text":
         if found == REDACTED:
-            raise Undecidable("a redacted value, which nobody can compare")
+            raise Undecidable(_HIDDEN)
         return other == "text" and bool(found == wanted)
     if what == "other" or (what == "number" and not finite(found)):
         raise Undecidable(f"{shown(found)}, which cannot be compared")
@@ -80,6 +84,15 @@ def number(value: Any) -> Any:
         raise Undecidable(f"{described(value)}, which is not a number")
     if not finite(value):
         raise Undecidable(f"{value}, which cannot be compared")
+    return value
+
+
+def plain_text(value: Any) -> str:
+    """The value if it is text that was not redacted; `Undecidable` for anything else."""
+    if not isinstance(value, str):
+        raise Undecidable(f"{described(value)}, which is not text")
+    if value == REDACTED:
+        raise Undecidable(_HIDDEN)
     return value
 
 
@@ -104,8 +117,8 @@ def described(value: Any) -> str:
     return f"{_WITH_ARTICLE[what]} ({shown(value)})" if what in _WITH_ARTICLE else shown(value)
 
 
-def shown(value: Any) -> str:
-    """One line of at most about 200 characters; says how much was left out, and quotes a text that could be read as something else."""
+def shown(value: Any, depth: int = 0) -> str:
+    """One line of about 200 characters at most; quotes a text that could be read as something else."""
     what = kind(value)
     if what == "text":
         text = _clean(value)
@@ -118,32 +131,38 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if what == "null":
         return "null"
-    if what in ("list", "mapping"):
-        return _container(value, what == "list")
-    return f"a {type(value).__name__}, which is no JSON-like value"
+    if what == "other":
+        return f"a {type(value).__name__}, which is not JSON-like"
+    if depth > _DEEPEST_SHOWN:
+        return described(value)
+    if what == "list":
+        return f"[{_listed(value, (shown(part, depth + 1) for part in value))}]"
+    return f"{{{_listed(value, (f'{_clean(str(key))}: {shown(part, depth + 1)}' for key, part in value.items()))}}}"
 
 
-def _container(value: Any, is_list: bool) -> str:
+def _listed(value: Any, texts: Iterable[str]) -> str:
     parts: list[str] = []
-    room = MAX_SHOWN - 20
-    for part in value if is_list else value.items():
-        text = shown(part) if is_list else f"{_clean(str(part[0]))}: {shown(part[1])}"
+    room = MAX_SHOWN - _MARGIN
+    for text in texts:
         room -= len(text) + 2
-        if room < 0:
+        if room < 0 and parts:
             parts.append(f"… {len(value) - len(parts)} more")
             break
         parts.append(text)
-    body = ", ".join(parts)
-    return f"[{body}]" if is_list else f"{{{body}}}"
+    return ", ".join(parts)
 
 
 def _clean(text: str) -> str:
-    """The text as one printable line, cut."""
-    left = len(text) - MAX_SHOWN
-    if left > 0:
-        text = text[: MAX_SHOWN - 40]
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-        if len(text) > MAX_SHOWN:
-            text, left = text[: MAX_SHOWN - 40], max(left, 1)
-    return f"{text}… ({left + 40} more characters)" if left > 0 else text
+    """The text as one printable line; what does not fit is counted."""
+    if len(text) <= MAX_SHOWN and text.isprintable():
+        return text
+    out: list[str] = []
+    room, mark = MAX_SHOWN, 0
+    for kept, char in enumerate(text[: MAX_SHOWN + 1], 1):
+        piece = char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        room -= len(piece)
+        if room < 0:
+            return f"{''.join(out[:mark])}… ({len(text) - mark} more characters)"
+        out.append(piece)
+        mark = kept if room >= _MARGIN else mark
+    return "".join(out)
