@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -44,8 +45,8 @@ def test_each_kind_is_a_model_with_a_manual(word: str) -> None:
     """Every kind is one class whose docstring shows its YAML and lists its facts, and which refuses an unknown key."""
     cls = probes.kind(word)
     assert cls.word == word
-    manual = cls.__doc__ or ""
-    assert f"```yaml\n    {word}:" in manual
+    manual = inspect.getdoc(cls) or ""
+    assert f"```yaml\n{word}:" in manual
     assert "expect:" in manual
     assert "Facts:" in manual
     with pytest.raises(ValidationError, match="Extra inputs"):
