@@ -109,6 +109,7 @@ class _Reader:
     """Reads one file; holds what its faults have in common."""
 
     file: str
+    folder: Path
     variables: Mapping[str, Any]
     faults: list[Fault]
 
@@ -263,7 +264,7 @@ class _Reader:
             why=fields.why,
             fix=fields.fix,
             kind=kind,
-            probe=probe,
+            probe=probes.beside(probe, self.folder),
             expect=judge,
             checklist=checklist,
             place=Place(file=self.file, line=entry.spot[0], column=entry.spot[1]),
@@ -303,7 +304,7 @@ def load(paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any]) -> 
         except OSError as error:
             faults.append(Fault(file=shown, line=1, column=1, message=f"cannot be read: {error.strerror}"))
             continue
-        checklist = _Reader(file=shown, variables=variables, faults=faults).read(raw, shown)
+        checklist = _Reader(file=shown, folder=path.absolute().parent, variables=variables, faults=faults).read(raw, shown)
         if checklist is not None:
             checklists.append(checklist)
     _across(checklists, faults, complete=len(checklists) == len(paths))

@@ -30,6 +30,9 @@ from pytest_golive.model import (
 
 CLEAR = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})
 
+UNSEEN = "this item did not run in this session"
+"""The reason of the finding that stands for a declared item which nobody saw."""
+
 WORST_FIRST = (
     Outcome.ERROR,
     Outcome.FAILED,
@@ -91,11 +94,11 @@ def decide(
             continue
         if finding is None:
             unseen += 1
-            finding = Finding(item=item.id, outcome=Outcome.NOT_RUN, reason="this item did not run in this session")
+            finding = Finding(item=item.id, outcome=Outcome.NOT_RUN, reason=UNSEEN)
         rulings.append(rule(item, finding, waived.get(item.id) or waived.get(item.declared), now))
     word = _word(rulings, unseen, partial)
     return Decision(
-        word=word, reasons=_reasons(rulings, partial), rulings=tuple(rulings), at=now, aside=tuple(aside)
+        word=word, reasons=_reasons(rulings, unseen, partial), rulings=tuple(rulings), at=now, aside=tuple(aside)
     )
 
 
@@ -110,25 +113,31 @@ def _word(rulings: Sequence[Ruling], unseen: int, partial: Sequence[str]) -> Wor
     return Word.GO
 
 
-def _reasons(rulings: Sequence[Ruling], partial: Sequence[str]) -> tuple[str, ...]:
+def _reasons(rulings: Sequence[Ruling], unseen: int, partial: Sequence[str]) -> tuple[str, ...]:
     """Sentences whose numbers add up to the number of declared items."""
     reasons = [f"Partial run: {phrase}." for phrase in partial]
     if not rulings:
         return (*reasons, "No item is declared for the gating phases.")
     if not any(ruling.item.severity is Severity.CRITICAL for ruling in rulings):
         reasons.append("No critical item is declared for the gating phases.")
-    blocking = Counter(ruling.finding.outcome for ruling in rulings if ruling.verdict is Verdict.BLOCKING)
+    if unseen:
+        reasons.append(f"{_items(unseen)} did not run in this session.")
+    seen = [ruling for ruling in rulings if ruling.finding.reason != UNSEEN]
+    blocking = Counter(ruling.finding.outcome for ruling in seen if ruling.verdict is Verdict.BLOCKING)
     for outcome, (one, many) in _PHRASES.items():
         if count := blocking[outcome]:
-            reasons.append(f"{count} critical item{'' if count == 1 else 's'} {one if count == 1 else many}.")
-    verdicts = Counter(ruling.verdict for ruling in rulings)
+            reasons.append(f"{_items(count, 'critical item')} {one if count == 1 else many}.")
+    verdicts = Counter(ruling.verdict for ruling in seen)
     if count := verdicts[Verdict.WARNED]:
-        reasons.append(f"{count} warning{'' if count == 1 else 's'}.")
+        reasons.append(f"{_items(count, 'warning')}.")
     if count := verdicts[Verdict.WAIVED]:
         reasons.append(f"{count} waived.")
-    absent = sum(ruling.finding.outcome is Outcome.NOT_APPLICABLE for ruling in rulings)
+    absent = sum(ruling.finding.outcome is Outcome.NOT_APPLICABLE for ruling in seen)
     if absent:
         reasons.append(f"{absent} not applicable.")
-    passed = verdicts[Verdict.CLEAR] - absent
-    reasons.append(f"{passed} of {len(rulings)} items pass.")
+    reasons.append(f"{verdicts[Verdict.CLEAR] - absent} of {_items(len(rulings))} pass.")
     return tuple(reasons)
+
+
+def _items(count: int, noun: str = "item") -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

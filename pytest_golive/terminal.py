@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from pytest_golive.decision import UNSEEN
 from pytest_golive.model import Checklist, Decision, Outcome, Ruling, Verdict, Word
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def rulings_in_words(decision: Decision, checklists: Sequence[Checklist], *, eve
 
 
 def _unseen(ruling: Ruling) -> bool:
-    return ruling.finding.outcome is Outcome.NOT_RUN and ruling.finding.evidence is None and "session" in ruling.finding.reason
+    return ruling.finding.reason == UNSEEN
 
 
 def _one(ruling: Ruling) -> Iterator[Line]:

@@ -30,6 +30,9 @@ DEFAULT_JOBS = 300
 LOCAL_JOBS = 4
 """Threads for probes that only read this machine's files: they do not wait, so more threads would only get in each other's way."""
 
+PROCESS_JOBS = max(4, 4 * (os.cpu_count() or 1))
+"""Threads for probes that start a process each: hundreds of them at once would be a load on the machine that is being checked."""
+
 GRACE = 3.0
 """Seconds that a probe may overrun its deadline before the watchdog gives it up."""
 
@@ -114,8 +117,8 @@ class Trial:
             self._runs[item.id] = _Run(item=item, needs=needs, late=item.acts)
         self._spread_lateness()
         self._lock = threading.RLock()
-        self._remote = _Lane("remote", surroundings.jobs, self._look_after)
-        self._local = _Lane("local", min(LOCAL_JOBS, surroundings.jobs), self._look_after)
+        widths = {"remote": surroundings.jobs, "process": PROCESS_JOBS, "local": LOCAL_JOBS}
+        self._lanes = {name: _Lane(name, min(width, surroundings.jobs), self._look_after) for name, width in widths.items()}
         self._watch: list[tuple[float, int, _Run]] = []
         self._watched = threading.Condition()
         self._watchdog: threading.Thread | None = None
@@ -145,8 +148,8 @@ class Trial:
             self._closed = True
             self._watched.notify_all()
         with self._lock:
-            self._remote.close()
-            self._local.close()
+            for lane in self._lanes.values():
+                lane.close()
 
     def _spread_lateness(self) -> None:
         users: dict[str, list[str]] = {}
@@ -184,7 +187,7 @@ class Trial:
         self._lane(run).put(run)
 
     def _lane(self, run: _Run) -> _Lane:
-        return self._local if probes.is_local(run.item.probe) else self._remote
+        return self._lanes[probes.lane(run.item.probe)]
 
     def _run_late(self, run: _Run) -> None:
         """Run an item that acts, or rests on one that does: with its needs met, and alone if it acts."""

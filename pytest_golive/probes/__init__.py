@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import time
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from pytest_golive.model import Context, Evidence, Facts, Outcome, Probe
 
 if TYPE_CHECKING:
     from pytest_golive.probes.all_of import AllOf
-    from pytest_golive.probes.base import ProbeModel
+    from pathlib import Path
+
+    from pytest_golive.probes.base import Lane, ProbeModel
     from pytest_golive.redaction import Redactor
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -45,15 +48,22 @@ MAX_DEPTH = 60
 """Levels that facts may be nested."""
 
 
+@functools.cache
 def kind(word: str) -> type[ProbeModel]:
     """The class of a kind; KeyError if there is no such kind."""
     module, _, name = KINDS[word].partition(":")
     return cast("type[ProbeModel]", getattr(importlib.import_module(module), name))
 
 
-def is_local(probe: Probe) -> bool:
-    """Whether the probe only reads files of this machine, so that it never waits for anybody."""
-    return bool(getattr(probe, "local", False))
+def lane(probe: Probe) -> Lane:
+    """What the probe costs while it looks, so that many of them can be kept from getting in each other's way."""
+    return getattr(probe, "lane", "remote")
+
+
+def beside(probe: ProbeModel, folder: Path) -> ProbeModel:
+    """The probe, told in which folder its checklist lies, if that matters to its kind."""
+    place = getattr(probe, "beside", None)
+    return cast("ProbeModel", place(folder)) if place is not None else probe
 
 
 def parts(probe: Probe) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts, Outcome
-from pytest_golive.probes.base import Names, ProbeModel
+from pytest_golive.probes.base import Lane, Names, ProbeModel
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class AllOf(ProbeModel):
     """
 
     word: ClassVar[str] = "all_of"
-    local: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "local"
 
     items: Annotated[Names, Field(min_length=1), AfterValidator(_distinct)]
 

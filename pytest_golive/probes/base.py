@@ -9,7 +9,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -26,13 +26,17 @@ _SECRET_NAME = re.compile(
 )
 
 
+Lane = Literal["local", "process", "remote"]
+"""What a probe costs while it looks: it reads this machine's files, it starts a process, or it waits for somebody's answer."""
+
+
 class ProbeModel(BaseModel):
     """The base of all kinds: unknown keys are refused, values are not converted, and nothing changes after loading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     word: ClassVar[str] = ""
-    local: ClassVar[bool] = False
+    lane: ClassVar[Lane] = "remote"
 
     @abstractmethod
     def look(self, context: Context) -> Facts:

@@ -71,6 +71,7 @@ class Command(ProbeModel):
     """
 
     word: ClassVar[str] = "command"
+    lane: ClassVar[Lane] = "process"
 
     run: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     cwd: Text | None = None

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text
+from pytest_golive.probes.base import Lane, ProbeModel, Text
 from pytest_golive.probes.env import concealed
 from pytest_golive.probes.paths import absolute, read
 from pytest_golive.probes.values import As, told
@@ -40,7 +40,7 @@ class Dotenv(ProbeModel):
     """
 
     word: ClassVar[str] = "dotenv"
-    local: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "local"
 
     path: Text
     name: Text

@@ -17,7 +17,7 @@ from requests.auth import _basic_auth_str
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes.base import ProbeModel, Size, Text, cut, looks_secret
-from pytest_golive.probes.exchange import exchange, where
+from pytest_golive.probes.connection import exchange, where
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.reading import json_value
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text
+from pytest_golive.probes.base import Lane, ProbeModel, Text
 from pytest_golive.probes.paths import absolute, found, kind_of, unreadable
 
 
@@ -31,7 +31,7 @@ class Permissions(ProbeModel):
     """
 
     word: ClassVar[str] = "permissions"
-    local: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "local"
 
     path: Text
 

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -20,7 +21,7 @@ from pydantic import Field, field_validator
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes import MAX_FACTS, python_call
-from pytest_golive.probes.base import ProbeModel, Text, cut, plain_text
+from pytest_golive.probes.base import cut, Lane, plain_text, ProbeModel, Text
 from pytest_golive.probes.command import timed_out
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.process import Ran, run
@@ -37,8 +38,7 @@ class Python(ProbeModel):
     ```
 
     The function gets `args` as keywords and, if it has a parameter of that name, a `context` with `root`, `environ`,
-    `deadline` and `remaining()`. Its module is looked for in the folder `path`, else in `checklists/` and in the root of
-    the run. It returns a mapping of facts: text, whole numbers, Decimal, booleans, lists, mappings. Nothing, an empty
+    `deadline` and `remaining()`. Its module is looked for in the folder `path`, else beside the checklist. It returns a mapping of facts: text, whole numbers, Decimal, booleans, lists, mappings. Nothing, an empty
     mapping, a float, an exception, NotImplementedError and a failed import are errors. At the deadline it gets SystemExit,
     so that `finally` blocks run, and two seconds later it is killed. What it prints is evidence, never a fact that it
     returned.
@@ -47,6 +47,7 @@ class Python(ProbeModel):
     """
 
     word: ClassVar[str] = "python"
+    lane: ClassVar[Lane] = "process"
 
     call: Text
     args: dict[Text, Any] = Field(default_factory=dict)
@@ -79,6 +80,10 @@ class Python(ProbeModel):
                 raise ProbeError(f"{self.call} printed, and returned a fact called 'printed'", hint="give the fact another name")
             facts["printed"] = cut(printed)
         return facts
+
+    def beside(self, folder: Path) -> Python:
+        """This check with `folder`, where its checklist lies, as the place of its module; unless the item names another."""
+        return self if self.path is not None else self.model_copy(update={"path": str(folder)})
 
     def _folders(self, context: Context) -> list[str]:
         if self.path is None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pytest_golive import probes
 from pytest_golive.errors import ProbeError
-from pytest_golive.probes import exchange
+from pytest_golive.probes import connection
 
 Lie = Callable[..., Any]
 
@@ -152,9 +152,9 @@ def test_each_read_gets_only_the_time_that_is_left(monkeypatch: pytest.MonkeyPat
             waits.append(seconds)
 
     clock = iter([100.0, 104.0, 105.5])
-    monkeypatch.setattr(exchange.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(exchange._thread, "deadline", 105.0)
-    reader = exchange._Deadlined(io.BytesIO(b"abc"), Sock())  # type: ignore[arg-type]
+    monkeypatch.setattr(connection.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(connection._thread, "deadline", 105.0)
+    reader = connection._Deadlined(io.BytesIO(b"abc"), Sock())  # type: ignore[arg-type]
     reader.readinto(bytearray(1))
     reader.readinto(bytearray(1))
     assert waits == [5.0, 1.0]
