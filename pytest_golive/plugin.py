@@ -53,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; under `--golive`, bring in the gate."""
     config.addinivalue_line("markers", "critical: a go-live item that blocks unless it passes")
     config.addinivalue_line("markers", "warning: a go-live item that is told and signed for, but does not block")
-    config.addinivalue_line("markers", "golive(item): this test brings the facts of the checklist item of that id")
     if config.getoption("golive"):
         from pytest_golive.gate import Gate
 
