@@ -50,12 +50,16 @@ class RunFacts:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """What a run left behind: paths that exist, and sentences on what was denied or went wrong."""
+    """What a run left behind: paths that exist, and sentences on what was held back, denied, or went wrong.
+
+    `held` is why nobody asked for an activation, `denied` why one was asked for and refused.
+    """
 
     decision: Decision
     report: Path | None = None
     marker: Path | None = None
     done: activation.Activation | None = None
+    held: str = ""
     denied: str = ""
     withdrawn: bool = False
     trouble: str = ""
@@ -108,6 +112,8 @@ class Closing:
                 return replace(closed, withdrawn=self._withdraw(decision, run))
             if not (activate and decision.word.permits):
                 return closed
+            if not self._settings.activation_enabled:
+                return replace(closed, held=f"activation_enabled is false in {self._settings.path.name}")
             done = self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
         except activation.Denied as denied:
             return replace(closed, denied=denied.message, checks=denied.checks)

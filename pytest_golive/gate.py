@@ -104,6 +104,12 @@ class Gate:
         return self.trial.finding(item.id)
 
     @property
+    def probing(self) -> bool:
+        """Whether pytest was asked to run anything at all; if not, nothing is written."""
+        option = self.config.option
+        return not (option.collectonly or option.setuponly or option.setupplan)
+
+    @property
     def partial(self) -> list[str]:
         """What kept the session from being whole, as phrases."""
         phrases = list(dict.fromkeys(self.trouble))
@@ -151,12 +157,10 @@ class Gate:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        option = self.config.option
-        probing = not (option.collectonly or option.setuponly or option.setupplan)
         controlling = self.config.pluginmanager.hasplugin("dsession")
-        if not self.worker and not controlling and probing and not session.testsfailed:
+        if not self.worker and not controlling and self.probing and not session.testsfailed:
             self.trial.begin(node.item.id for node in session.items if isinstance(node, ItemNode))
-        if probing and lean.nobody_listens(self.config):
+        if self.probing and lean.nobody_listens(self.config):
             self._lean = lean.steps_to_report(self.config)
         _spare_the_collector()
         return (yield)
@@ -245,28 +249,35 @@ class Gate:
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self.trouble.append(f"pytest ended with status {status}")
         decided = self.decide()
+        wall = time.monotonic() - self.clock
+        if not self.probing:
+            return self._end(session, status, closing.Closed(decision=decided, wall_seconds=wall))
         closed = self.closing.close(
             decided,
             checklists=self.checklists,
             run=closing.RunFacts(
                 began=self.began,
-                wall_seconds=time.monotonic() - self.clock,
+                wall_seconds=wall,
                 operator=self.config.getoption("golive_operator"),
-                command=" ".join(["pytest", *self.config.invocation_params.args]),
+                command=self.redactor.text(" ".join(["pytest", *self.config.invocation_params.args])),
                 partial=tuple(self.partial),
                 versions={"pytest": pytest.__version__},
             ),
             activate=not self.config.getoption("golive_no_marker") and not self._rehearsal(),
             surroundings=self._surroundings(),
         )
+        return self._end(session, status, closed)
+
+    def _end(self, session: pytest.Session, status: int, closed: closing.Closed) -> closing.Closed:
+        """Write the summary, set the exit status, and let other plugins look."""
         if self.config.getoption("golive_json"):
             closed = self._write_summary(closed)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            good = decided.word.permits and not closed.denied and not closed.trouble
+            good = closed.decision.word.permits and not closed.denied and not closed.trouble
             session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
         if closed.report is not None:
             self.config.hook.pytest_golive_decided(
-                config=self.config, decision=decided, report=closed.report, marker=closed.marker
+                config=self.config, decision=closed.decision, report=closed.report, marker=closed.marker
             )
         return closed
 

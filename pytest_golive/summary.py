@@ -31,6 +31,7 @@ def text(closed: Closed, settings: Settings) -> str:
         "items": [_item(ruling) for ruling in decision.rulings],
         "report": str(closed.report or ""),
         "marker": str(closed.marker or ""),
+        "held": closed.held,
         "denied": closed.denied,
         "trouble": closed.trouble,
         "activation_id": done.activation_id if done else "",

@@ -103,7 +103,9 @@ def ending(closed: Closed, next_step: str) -> Iterator[Line]:
     if closed.marker is not None:
         yield Line(f"  Marker: {shown(closed.marker)}", "green")
     elif closed.denied:
-        yield Line(f"  Marker: not written: {closed.denied}", "yellow")
+        yield Line(f"  Marker: not written, the activation was denied: {closed.denied}", "red")
+    elif closed.held:
+        yield Line(f"  Marker: not written, because {closed.held}", "yellow")
     elif closed.withdrawn:
         yield Line("  Marker: withdrawn, because this run says NO-GO", "red")
     else:
@@ -124,6 +126,8 @@ def next_step(closed: Closed, config: str) -> str:
         return "mend the blocking items above, then run pytest --golive again"
     if closed.marker is not None:
         return f"golive status {config}".strip()
+    if closed.held:
+        return "set activation_enabled: true, then golive activate" + (f" {config}" if config else "")
     if closed.denied:
         return f"mend that, then golive activate {config}".strip()
     return f"golive verify {shown(closed.report)}" if closed.report is not None else "pytest --golive"

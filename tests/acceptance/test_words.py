@@ -107,9 +107,18 @@ def test_activation_must_be_wanted(project: Any) -> None:
     """With activation_enabled false a GO writes a page and no marker, and says why."""
     project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n").replace("true", "false", 1))
     run = project.gate()
-    assert run.word == "GO"
+    assert (run.status, run.word) == (0, "GO")
     assert not project.marker.exists()
-    assert "activation_enabled" in run.out
+    assert "not written, because activation_enabled is false" in run.out
+
+
+def test_a_denied_activation_is_not_green(project: Any) -> None:
+    """A run that was to activate and was denied exits 1, although its decision is GO."""
+    project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n").replace("require_ess_inactive: false", "require_ess_inactive: true"))
+    run = project.gate()
+    assert (run.status, run.word) == (1, "GO")
+    assert not project.marker.exists()
+    assert "no item answers it" in run.out
 
 
 def test_a_whole_no_go_withdraws_the_marker(project: Any) -> None:
