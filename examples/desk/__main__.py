@@ -1,0 +1,129 @@
+"""`python -m examples.desk`: look around in a running desk, take the tour, or serve.
+
+Without a command the desk runs in the foreground until Ctrl-C and shows what can be asked of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from examples.desk import jsontext, settings
+from examples.desk.errors import DeskError
+from examples.desk.launch import Desk, home_of, launch
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0 if all went well, 1 if not."""
+    parser = argparse.ArgumentParser(prog="python -m examples.desk", description="A small but real trading desk on loopback.")
+    parser.add_argument("--home", type=Path, help="its home folder (default: $GOLIVE_DESK_HOME, or reports/desk)")
+    parser.add_argument("--faults", action="store_true", help="allow faults to be switched on, for drills")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("tour", help="send three orders: with the marker, without it, and after it was put back")
+    serve = commands.add_parser("serve", help="be the desk's process (what launch() starts)")
+    serve.add_argument("--home", type=Path, required=True, dest="serve_home")
+    serve.add_argument("--tethered", action="store_true", help="end when standard input ends")
+    told = parser.parse_args(arguments)
+    try:
+        if told.command == "serve":
+            return _serve(told.serve_home, os.environ, tethered=told.tethered)
+        if told.command == "tour":
+            from examples.desk.tour import tour
+
+            return tour(home_of(os.environ, told.home), os.environ)
+        return _look_around(home_of(os.environ, told.home), faults=told.faults)
+    except DeskError as error:
+        print(f"desk: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
+    """Run the desk in this process; one line of JSON tells when it is ready."""
+    from examples.desk.api import Api
+    from examples.desk.service import Service
+    from examples.desk.web import Server
+
+    end = threading.Event()
+
+    def ask_to_end(number: int, frame: FrameType | None) -> None:
+        end.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, ask_to_end)
+    if tethered:
+        threading.Thread(target=_await_end_of_input, args=(end,), daemon=True).start()
+    desk = Service(settings.load(home, environ))
+    try:
+        desk.start()
+        server = Server(Api(desk).routes())
+        server.start()
+        urls = {"api": server.url, **desk.addresses}
+        print(jsontext.dumps({"urls": urls, "variables": variables(desk.settings.home.path, urls)}), flush=True)
+        # a wait without end would keep Python from running the signal handler on some systems
+        while not end.wait(3600):
+            continue
+        server.stop()
+    finally:
+        desk.stop()
+    return 0
+
+
+def _await_end_of_input(end: threading.Event) -> None:
+    # not by way of sys.stdin, whose lock Python cannot take at its end while this thread waits in it
+    while os.read(sys.stdin.fileno(), 4096):
+        continue
+    end.set()
+
+
+def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment variables that golive.yaml of the desk asks for."""
+    host, _, port = urls["cache"].rpartition(":")
+    return {
+        "DESK_HOME": str(home),
+        "DESK_API": urls["api"],
+        "DESK_COINBASE": urls["coinbase"],
+        "DESK_KRAKEN": urls["kraken"],
+        "DESK_TESTNET": urls["testnet"],
+        "DESK_CACHE": urls["cache"],
+        "DESK_CACHE_HOST": host,
+        "DESK_CACHE_PORT": port,
+        "DESK_ROOT": str(settings.ROOT),
+    }
+
+
+def _look_around(home: Path, *, faults: bool) -> int:
+    with launch(home, faults=faults) as desk:
+        _show(desk, faults=faults)
+        try:
+            status = desk.process.wait()
+        except KeyboardInterrupt:
+            print("\nThe desk is stopped.")
+            return 0
+    print(f"desk: it ended by itself with status {status} (see {home}/logs/stderr.log)", file=sys.stderr)
+    return 1
+
+
+def _show(desk: Desk, *, faults: bool) -> None:
+    api, order = desk.urls["api"], '{"account": "alpha", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001"}'
+    send = f"curl -s {api}/orders -H 'Content-Type: application/json' -d"
+    print(f"The desk runs (pid {desk.pid}) on {desk.home}\n")
+    for name, url in desk.urls.items():
+        print(f"  {name:10} {url}")
+    for note in desk.notes:
+        print(f"  note: {note}")
+    print(f"\nDashboard: {api}/dashboard\n\nTry:\n  curl -s {api}/mode\n  curl -s {api}/capital")
+    print(f"  {send} '{order}'")
+    print(f"  {send} '{order[:-1]}, \"testnet\": true}}'")
+    if faults:
+        print(f"  curl -s {api}/faults -H 'Content-Type: application/json' -d '{{\"name\": \"stop-file\", \"on\": true}}'")
+    print("\nCtrl-C stops it.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Faults for drills: each one really breaks something, and mends just that when it is switched off.
+
+What is on is written into the ledger before it is done, so that a desk that ended in the middle of a drill mends it at its next start.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from examples.desk import clock
+from examples.desk.errors import DeskError
+from examples.desk.faults import inside, outside
+from examples.desk.symbols import ACCOUNTS, BROKERS
+
+if TYPE_CHECKING:
+    from examples.desk.service import Service
+
+_lock = threading.Lock()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """`on` breaks and `off` mends, each for one of `subjects` (an empty tuple: the fault has no subject)."""
+
+    on: Callable[[Service, str], None]
+    off: Callable[[Service, str], None]
+    subjects: tuple[str, ...] = ()
+
+
+FAULTS: Mapping[str, Fault] = {
+    "broker-unhealthy": Fault(on=outside.close_authentication, off=outside.open_authentication, subjects=BROKERS),
+    "broker-outage": Fault(on=outside.begin_outage, off=outside.end_outage, subjects=BROKERS),
+    "cache-down": Fault(on=outside.take_cache_down, off=outside.bring_cache_up),
+    "risk-critical": Fault(on=outside.drop_prices, off=outside.lift_prices),
+    "thread-halted": Fault(on=inside.halt_thread, off=inside.start_thread, subjects=tuple(ACCOUNTS)),
+    "service-degraded": Fault(on=inside.halt_worker, off=inside.start_worker, subjects=inside.SERVICES),
+    "adoption-failed": Fault(on=inside.adopt_stranger, off=inside.forget_stranger),
+    "buffer-violated": Fault(on=inside.promise_too_much, off=inside.take_promise_back),
+    "ess-active": Fault(on=inside.trip_stop, off=inside.reset_stop),
+    "stop-file": Fault(on=inside.write_stop_file, off=inside.remove_stop_file),
+    "no-testnet-history": Fault(on=inside.put_history_away, off=inside.bring_history_back),
+    "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
+}
+"""Every fault by its word; those with subjects are called word:subject."""
+
+
+def switch(desk: Service, name: str, *, on: bool) -> None:
+    """Break or mend; twice the same is once. LookupError for an unknown fault, DeskError if it cannot be done now."""
+    fault, subject = _find(name)
+    with _lock:
+        is_on = name in switched_on(desk)
+        if on and not is_on:
+            desk.ledger.write("INSERT INTO faults VALUES (?, ?)", name, clock.iso(clock.now()))
+            try:
+                fault.on(desk, subject)
+            except DeskError:
+                desk.ledger.write("DELETE FROM faults WHERE name = ?", name)
+                raise
+        elif is_on and not on:
+            fault.off(desk, subject)
+            desk.ledger.write("DELETE FROM faults WHERE name = ?", name)
+
+
+def switched_on(desk: Service) -> Sequence[str]:
+    """The names of the faults that are on."""
+    return [row["name"] for row in desk.ledger.rows("SELECT name FROM faults ORDER BY at")]
+
+
+def mend_all(desk: Service) -> None:
+    """Switch off whatever is on."""
+    for name in switched_on(desk):
+        switch(desk, name, on=False)
+
+
+def names() -> Sequence[str]:
+    """Every fault that can be switched."""
+    return [f"{word}:{subject}" if subject else word for word, fault in FAULTS.items() for subject in fault.subjects or ("",)]
+
+
+def _find(name: str) -> tuple[Fault, str]:
+    word, _, subject = name.partition(":")
+    fault = FAULTS.get(word)
+    if fault is None or (subject not in fault.subjects if fault.subjects else name != word):
+        raise LookupError(f"no fault {name}; there are {', '.join(names())}")
+    return fault, subject

@@ -1,0 +1,114 @@
+"""Faults of the desk itself: threads that end, books that are wrong, stops that are pulled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from examples.desk import clock
+from examples.desk.errors import DeskError
+from examples.desk.symbols import TESTNET, Account
+
+if TYPE_CHECKING:
+    from examples.desk.service import Service
+
+SERVICES = ("execution", "risk", "capital", "isolation", "market")
+STRANGER = Account(name="stray", broker="kraken")
+REASON = "drill: fault ess-active"
+STOP_TEXT = "drill: fault stop-file\n"
+
+_PUT_AWAY = "put-away"
+_REFERENCE = "drill:buffer-violated"
+_ACCOUNT = "gamma"
+
+
+def halt_thread(desk: Service, account: str) -> None:
+    """The account's trading thread ends."""
+    desk.traders[account].worker.halt()
+
+
+def start_thread(desk: Service, account: str) -> None:
+    """The account's trading thread runs again."""
+    desk.traders[account].worker.start()
+
+
+def halt_worker(desk: Service, name: str) -> None:
+    """The service's worker ends."""
+    desk.workers[name].halt()
+
+
+def start_worker(desk: Service, name: str) -> None:
+    """The service's worker runs again."""
+    desk.workers[name].start()
+
+
+def adopt_stranger(desk: Service, subject: str) -> None:
+    """An account is to be taken on that its exchange does not know."""
+    desk.adoption.adopt(STRANGER)
+
+
+def forget_stranger(desk: Service, subject: str) -> None:
+    """The failed adoption is withdrawn."""
+    desk.adoption.forget(STRANGER.name)
+
+
+def promise_too_much(desk: Service, subject: str) -> None:
+    """A reservation that eats into the buffer of an account."""
+    standing = desk.capital.standing(_ACCOUNT)
+    desk.ledger.write(
+        "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at) VALUES (?,?,'BTCUSDT','order',?,?,?)",
+        _ACCOUNT, standing.environment, _REFERENCE, str(standing.total - standing.reserved), clock.iso(clock.now()),
+    )  # fmt: skip
+
+
+def take_promise_back(desk: Service, subject: str) -> None:
+    """The reservation is gone."""
+    desk.capital.release(_REFERENCE)
+
+
+def trip_stop(desk: Service, subject: str) -> None:
+    """The emergency stop is pulled; one that somebody else pulled is left alone."""
+    if desk.stop_system.refusal():
+        raise DeskError("the emergency stop is active already, and not for this drill", hint="see /ess")
+    desk.stop_system.trip(REASON)
+
+
+def reset_stop(desk: Service, subject: str) -> None:
+    """The emergency stop is reset if it is still the drill's own."""
+    if desk.stop_system.state()["reason"] == REASON:
+        desk.stop_system.reset(REASON)
+
+
+def write_stop_file(desk: Service, subject: str) -> None:
+    """The stop file appears; one that somebody else wrote is left alone."""
+    try:
+        with open(desk.settings.home.stop_file, "x", encoding="utf-8") as file:
+            file.write(STOP_TEXT)
+    except FileExistsError:
+        raise DeskError("there is a stop file already, and not for this drill", hint=str(desk.settings.home.stop_file)) from None
+
+
+def remove_stop_file(desk: Service, subject: str) -> None:
+    """The stop file goes if it is still the drill's own."""
+    path = desk.settings.home.stop_file
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == STOP_TEXT:
+        path.unlink()
+
+
+def put_history_away(desk: Service, subject: str) -> None:
+    """The testnet trades leave the history."""
+    desk.ledger.write("UPDATE trades SET environment = ? WHERE environment = ?", _PUT_AWAY, TESTNET)
+
+
+def bring_history_back(desk: Service, subject: str) -> None:
+    """The testnet trades are back."""
+    desk.ledger.write("UPDATE trades SET environment = ? WHERE environment = ?", TESTNET, _PUT_AWAY)
+
+
+def silence_metrics(desk: Service, subject: str) -> None:
+    """The metrics page is empty."""
+    desk.metrics_silenced = True
+
+
+def voice_metrics(desk: Service, subject: str) -> None:
+    """The metrics page has its figures again."""
+    desk.metrics_silenced = False

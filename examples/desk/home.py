@@ -1,0 +1,102 @@
+"""The home folder of a desk: made once, a git repository of its own, kept over restarts.
+
+The settings of the gate come into it from `golive.yaml` beside this file. What is committed has `activation_enabled: false`; in the working
+copy the demo's operator has set it to true, as a person does right before an activation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples.desk.errors import DeskError
+from examples.desk.settings import Home
+
+_HERE = Path(__file__).resolve().parent
+_OFF, _ON = "activation_enabled: false", "activation_enabled: true"
+_OPERATOR = ("-c", "user.name=Demo Operator", "-c", "user.email=operator@desk.invalid")
+_GITIGNORE = """\
+.env
+.shipped.yaml
+*.sqlite*
+*.lock
+/exchanges/
+/logs/
+/reports/
+/desk.pid
+/guard.state
+/trusted_keys
+/go_live.active
+/EMERGENCY_STOP
+"""
+
+
+def prepare(path: Path) -> Sequence[str]:
+    """Make what is missing in the folder; notes for people on what could not be done. DeskError if it cannot be used."""
+    home = Home(path=path.absolute())
+    try:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (home.execution_log.parent, home.street):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if not home.dotenv.exists():
+            shutil.copyfile(_HERE / "desk.env", home.dotenv)
+            home.dotenv.chmod(0o600)
+        (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
+        return _bring_settings(home)
+    except OSError as error:
+        raise DeskError(f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home") from error
+
+
+def _bring_settings(home: Home) -> Sequence[str]:
+    """Bring the shipped golive.yaml in, unless the operator has changed more than the one switch."""
+    shipped = (_HERE / "golive.yaml").read_text(encoding="utf-8")
+    memory = home.path / ".shipped.yaml"
+    before = memory.read_text(encoding="utf-8") if memory.exists() else ""
+    if before == shipped:
+        return ()
+    if before and home.golive.exists() and home.golive.read_text(encoding="utf-8") not in (before, _flipped(before)):
+        return (f"{home.golive} was edited and stays as it is; the shipped one has changed since",)
+    home.golive.write_text(shipped, encoding="utf-8")
+    notes = _commit(home)
+    home.golive.write_text(_flipped(shipped), encoding="utf-8")
+    memory.write_text(shipped, encoding="utf-8")
+    return notes
+
+
+def _flipped(text: str) -> str:
+    return text.replace(_OFF, _ON, 1)
+
+
+def _commit(home: Home) -> Sequence[str]:
+    """Commit the settings as shipped, with nothing of the user's own git settings, hooks or signing keys."""
+    environ = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "HOME": str(home.path),
+        "LC_ALL": "C",
+    }
+
+    def git(*words: str) -> None:
+        subprocess.run(
+            ["git", *_OPERATOR, *words], cwd=home.path, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=20
+        )
+
+    try:
+        if not (home.path / ".git").exists():
+            git("init", "--quiet", "--initial-branch=main")
+            git("config", "user.name", "Demo Operator")
+            git("config", "user.email", "operator@desk.invalid")
+        git("add", "--", "golive.yaml", ".gitignore")
+        git("commit", "--quiet", "--no-verify", "-m", "Go-live settings as shipped: activation is off")
+    except FileNotFoundError:
+        return ("git is not installed, so the home folder has no history; items that look into it cannot be checked",)
+    except subprocess.CalledProcessError as error:
+        told = error.stderr.decode(errors="replace").strip().splitlines()
+        return (f"git could not commit in {home.path}: {told[-1] if told else error.returncode}",)
+    except subprocess.TimeoutExpired:
+        return (f"git did not answer in {home.path}",)
+    return ()

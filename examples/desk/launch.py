@@ -1,0 +1,148 @@
+"""Starting a desk in a process of its own, and stopping it: for the gate's conftest, for tests, and for the tour.
+
+The child runs in its own session, so that Ctrl-C in the terminal ends the caller and the caller ends the desk. It holds on to the caller
+by a pipe: when the caller is gone, however that came, the desk ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, final
+
+from examples.desk import jsontext
+from examples.desk.errors import DeskError
+from examples.desk.home import prepare
+from examples.desk.settings import ROOT, SECRETS, Home, read_dotenv
+
+HOME_VARIABLE = "GOLIVE_DESK_HOME"
+DEFAULT_HOME = ROOT / "reports" / "desk"
+
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A desk that runs. `variables` is what golive.yaml asks of the environment; `secrets` are keys that must stay unseen."""
+
+    home: Path
+    pid: int
+    urls: Mapping[str, str]
+    variables: Mapping[str, str]
+    notes: Sequence[str]
+    secrets: Mapping[str, str] = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def stop(self) -> None:
+        """Ask the desk to end; after five seconds make it. Twice is once."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def home_of(environ: Mapping[str, str], argument: Path | None = None) -> Path:
+    """The home folder: the argument, the variable GOLIVE_DESK_HOME, or reports/desk in the checkout."""
+    return (argument or Path(environ.get(HOME_VARIABLE) or DEFAULT_HOME)).absolute()
+
+
+def launch(
+    home: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    keys: Sequence[str] | None = None,
+    faults: bool = False,
+    deadline: float = 15.0,
+) -> Desk:
+    """Start a desk on this home folder and wait until it answers; DeskError if it does not within `deadline` seconds.
+
+    `keys` are OpenSSH lines of the keys whose markers its guard will trust; None leaves the file as it is. Of `environ` the desk gets
+    the mode switches and what a process needs, never a broker's real key: its keys are made up here for every start. A key variable
+    that is set and empty stays empty, which is how a drill takes a credential away.
+    """
+    notes = prepare(home)
+    folder = Home(path=home.absolute())
+    if keys is not None:
+        folder.trusted_keys.write_text("".join(f"{line}\n" for line in keys), encoding="ascii")
+        folder.trusted_keys.chmod(0o600)
+    credentials = {name: "" if environ.get(name) == "" else secrets.token_hex(20) for name in SECRETS}
+    with open(folder.system_log.parent / "stderr.log", "ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "examples.desk", "serve", "--home", str(folder.path), "--tethered"],
+            cwd=ROOT, env=_environment(folder, environ, credentials, faults=faults),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+        )  # fmt: skip
+        started = errors.tell()
+    try:
+        assert process.stdout is not None
+        line = _line(process.stdout, deadline)
+        if not line:
+            raise _failure(process, Path(errors.name), started)
+        ready = jsontext.loads(line)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return Desk(
+        home=folder.path,
+        pid=process.pid,
+        urls=ready["urls"],
+        variables=ready["variables"],
+        notes=notes,
+        secrets={name: value for name, value in credentials.items() if value},
+        process=process,
+    )
+
+
+def _environment(
+    folder: Home, environ: Mapping[str, str], credentials: Mapping[str, str], *, faults: bool
+) -> dict[str, str]:
+    told = read_dotenv(folder.dotenv)
+    told |= {name: environ[name] for name in told if name in environ}
+    needed = {name: environ[name] for name in _INHERITED if name in environ}
+    return {**needed, **told, **credentials, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
+
+
+def _line(pipe: IO[bytes], seconds: float) -> bytes:
+    """The first line of the pipe; empty if it ended before. DeskError if there is none in time."""
+    end, text = time.monotonic() + seconds, b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while not text.endswith(b"\n"):
+            if not selector.select(max(0.0, end - time.monotonic())):
+                raise DeskError(f"the desk was not ready after {seconds:g} seconds", hint="see logs/system.log in its home folder")
+            part = os.read(pipe.fileno(), 65536)
+            if not part:
+                return b""
+            text += part
+    return text
+
+
+def _failure(process: subprocess.Popen[bytes], log: Path, started: int) -> DeskError:
+    status = process.wait(5)
+    told = log.read_bytes()[started:].decode(errors="replace").strip().splitlines()
+    return DeskError(told[-1] if told else f"the desk ended with status {status}", hint=f"more in {log}")

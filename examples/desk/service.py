@@ -1,0 +1,322 @@
+"""The running desk: its parts, the threads that move them, and how it starts and ends.
+
+It starts the street (exchanges and cache) as a child that ends with it, reads its switches and keys once, undoes what an interrupted
+drill left behind, takes its accounts on, makes its testnet history if there is none, and only then answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, final
+
+from examples.desk import cache, clock, faults, jsontext
+from examples.desk.adoption import Adoption
+from examples.desk.broker import Broker
+from examples.desk.capital import Capital
+from examples.desk.errors import BrokerError, DeskError
+from examples.desk.health import DEGRADED, HEALTHY, UNHEALTHY, BrokerHealth, of_threads, of_workers
+from examples.desk.isolation import Isolation
+from examples.desk.ledger import Ledger
+from examples.desk.logs import open_logs
+from examples.desk.orders import Guard, Intent, OrderPath
+from examples.desk.positions import Positions
+from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
+from examples.desk.settings import ROOT, SWITCHES, Settings, credentials
+from examples.desk.street import CONTROL
+from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET
+from examples.desk.trading import Trader
+from examples.desk.web import call
+from examples.desk.worker import Worker
+
+TESTNET_TRADES = 4
+"""Closed testnet trades that the desk makes for itself when it has fewer."""
+
+SERVICES = ("execution", "risk", "capital", "isolation", "market")
+
+_log = logging.getLogger("desk.system")
+
+
+@final
+class Service:
+    """One desk on one home folder, in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics_silenced = False
+        self._ends = contextlib.ExitStack()
+        self._control = secrets.token_hex(16)
+        self._seen: dict[str, Mapping[str, Any]] = {}
+        try:
+            self._begin()
+        except BaseException:
+            self._ends.close()
+            raise
+
+    def _begin(self) -> None:
+        settings, home = self.settings, self.settings.home
+        self._lock_home()
+        open_logs(home.execution_log, home.system_log)
+        street = self._open_street()
+        self.ledger = Ledger(home.ledger)
+        self._ends.callback(self.ledger.close)
+        self.guard = _guard(settings)
+        self.addresses = _addresses(street)
+        self.brokers = {name: self._broker(name) for name in (*BROKERS, TESTNET)}
+        self.capital = Capital(self.ledger, self.brokers, buffer=settings.capital_buffer, now=clock.now)
+        self.positions = Positions(self.ledger, self.capital)
+        self.isolation = Isolation(
+            self.ledger, failures=settings.breaker_failures, cool_down=settings.breaker_cool_down, now=clock.now
+        )
+        limits = Limits(
+            max_drawdown=settings.max_drawdown, warn_drawdown=settings.warn_drawdown, max_exposure=settings.max_exposure
+        )
+        self.risk = Risk(self.ledger, self.capital, limits=limits, now=clock.now)
+        self.stop_system = EmergencyStop(self.ledger, now=clock.now)
+        self.orders = OrderPath(
+            settings,
+            self.ledger,
+            capital=self.capital,
+            positions=self.positions,
+            isolation=self.isolation,
+            risk=self.risk,
+            stop=self.stop_system,
+            guard=self.guard,
+            now=clock.now,
+        )
+        self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
+        self.broker_health = {
+            name: BrokerHealth(
+                broker, next(a.name for a in ACCOUNTS.values() if name == TESTNET or (a.broker == name and not a.drill)), now=clock.now
+            )
+            for name, broker in self.brokers.items()
+        }
+        self.traders = {
+            name: Trader(name, self.orders, between=functools.partial(self._between, name), now=clock.now) for name in ACCOUNTS
+        }
+        self.workers = {
+            "execution": Worker("execution", self.orders.reconcile, every=0.5, now=clock.now),
+            "risk": Worker("risk", lambda: self._note("risk", self.risk.assess(at_most_old=0.5).state), every=0.5, now=clock.now),
+            "capital": Worker("capital", self._watch_capital, every=0.5, now=clock.now),
+            "isolation": Worker("isolation", self._watch_breakers, every=0.1, now=clock.now),
+            "market": Worker("market", self._watch_market, every=0.5, now=clock.now),
+        }
+
+    def start(self) -> None:
+        """Take accounts on, make a history, begin to trade."""
+        self._ends.callback(self._halt)
+        for account in ACCOUNTS.values():
+            self.ledger.write(
+                "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)",
+                account.name, account.broker, "drill" if account.drill else "live", account.profile,
+            )  # fmt: skip
+            self.isolation.watch(account.name)
+            self.adoption.adopt(account)
+        faults.mend_all(self)
+        self.orders.reconcile(("accepted", "sent", "unknown"))
+        self._make_history()
+        self.risk.assess()
+        self._watch_market()
+        for name in SERVICES:
+            self.workers[name].start()
+        for trader in self.traders.values():
+            trader.worker.start()
+        self._write_pid()
+        _log.info("the desk is up in mode %s", self.settings.mode)
+
+    def stop(self) -> None:
+        """End all threads, close everything, give the home folder back."""
+        _log.info("the desk goes down")
+        self._ends.close()
+
+    def submit(self, intent: Intent, *, timeout: float = 10.0) -> Mapping[str, Any]:
+        """The order that became of the intent; DeskError if the account's trading thread does not take it."""
+        trader = self.traders[intent.account]
+        if not trader.worker.alive:
+            raise DeskError(f"the trading thread of {intent.account} is halted", hint="see /threads")
+        future: Future[Mapping[str, Any]] = trader.submit(intent)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise DeskError(f"the trading thread of {intent.account} did not answer", hint="see /threads") from None
+
+    def threads(self) -> dict[str, Any]:
+        """The trading threads with their last sign of life."""
+        return of_threads({name: trader.worker for name, trader in self.traders.items()}, clock.now())
+
+    def service_health(self, name: str) -> dict[str, Any]:
+        """One service: its worker lives and beats; the market's also has prices of every broker."""
+        workers, reason = [self.workers[name]], ""
+        if name == "market":
+            unpriced = [broker for broker in BROKERS if self._seen.get(broker, {}).get("prices") is None]
+            reason = f"no prices from {', '.join(unpriced)}" if unpriced else ""
+        return of_workers(name, workers, reason, clock.now())
+
+    def health(self) -> dict[str, Any]:
+        """All services together; healthy only if each is."""
+        services = {name: self.service_health(name) for name in SERVICES}
+        good = all(service["state"] == HEALTHY for service in services.values())
+        return {"state": HEALTHY if good else DEGRADED, "services": services, "checked_at": clock.now()}
+
+    def cache_health(self) -> dict[str, Any]:
+        """Whether the cache answers."""
+        try:
+            good, reason = cache.ask(self.addresses["cache"], "PING") == "PONG", ""
+        except (OSError, ValueError) as error:
+            good, reason = False, f"{type(error).__name__}: {error}"
+        return {"state": HEALTHY if good else UNHEALTHY, "reason": reason, "checked_at": clock.now()}
+
+    def steer(self, venue: str, **wish: object) -> None:
+        """Pull the drill's lever at an exchange, or at the cache; DeskError if it does not move."""
+        url, target = (self.addresses["lever"], "/cache") if venue == "cache" else (self.addresses[venue], "/control")
+        status, told = call(
+            url, "POST", target, body=jsontext.dumps(wish).encode(), headers={"X-Control": self._control}
+        )
+        if status != 200:
+            raise DeskError(f"{venue} cannot be steered: {told}")
+
+    def _lock_home(self) -> None:
+        file = self._ends.enter_context(open(self.settings.home.lock, "a", encoding="ascii"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = self.settings.home.pid
+            told = f" (pid {pid.read_text(encoding='ascii').strip()})" if pid.exists() else ""
+            raise DeskError(
+                f"another desk runs on {self.settings.home.path}{told}", hint="stop it first, or name another folder with --home"
+            ) from None
+
+    def _open_street(self) -> subprocess.Popen[bytes]:
+        names = [variable for venue in (*BROKERS, TESTNET) for variable in credentials(venue)]
+        environ = {name: value for name, value in os.environ.items() if name not in names}
+        environ |= {name: self.settings.environ.get(name, "") for name in names} | {CONTROL: self._control}
+        street = subprocess.Popen(
+            [sys.executable, "-m", "examples.desk.street", "--store", str(self.settings.home.street)],
+            cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self._ends.callback(_end, street)
+        return street
+
+    def _broker(self, name: str) -> Broker:
+        key, secret = (self.settings.environ.get(variable, "") for variable in credentials(name))
+        return Broker(name, self.addresses[name], key=key, secret=secret)
+
+    def _write_pid(self) -> None:
+        path = self.settings.home.pid
+        path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        self._ends.callback(path.unlink, missing_ok=True)
+
+    def _make_history(self) -> None:
+        """Trade on the testnet until the history has enough closed trades; give up at the first failure."""
+        drill = [account for account in ACCOUNTS.values() if account.drill]
+        for number in range(TESTNET_TRADES):
+            row = self.ledger.row("SELECT count(*) AS n FROM trades WHERE environment = ?", TESTNET)
+            if row and row["n"] >= TESTNET_TRADES:
+                return
+            reason = self.orders.round_trip(drill[number % len(drill)], list(SYMBOLS)[number // 2 % len(SYMBOLS)])
+            if reason:
+                _log.warning("no testnet history: %s", reason)
+                return
+
+    def _between(self, account: str) -> None:
+        """What a trading thread does between orders: it asks the guard, so that a marker that goes is missed by nobody, and recovers."""
+        self.guard.allows()
+        self.isolation.recover(account, lambda: self.orders.round_trip(ACCOUNTS[account], "BTCUSDT", probe=True))
+
+    def _watch_capital(self) -> None:
+        for account in ACCOUNTS:
+            standing = self.capital.standing(account)
+            self._note(f"capital of {account}", "short" if standing.buffer < self.settings.capital_buffer else "kept")
+
+    def _watch_breakers(self) -> None:
+        for account in ACCOUNTS:
+            self._note(f"breaker of {account}", self.isolation.breaker(account)["state"])
+
+    def _watch_market(self) -> None:
+        for name in BROKERS:
+            try:
+                prices = {symbol: self.brokers[name].price(symbol) for symbol in SYMBOLS}
+            except BrokerError as error:
+                self._seen[name] = {"prices": None}
+                self._note(f"prices of {name}", error.message)
+                continue
+            self._seen[name] = {"prices": prices}
+            self._note(f"prices of {name}", "fresh")
+            with contextlib.suppress(OSError, ValueError):
+                for symbol, price in prices.items():
+                    cache.ask(self.addresses["cache"], "SET", f"price:{name}:{symbol}", str(price), "EX", "5")
+
+    def _note(self, what: str, state: str) -> None:
+        """Write a state into the system log when it has changed."""
+        if self._seen.get(what, {}).get("state") != state:
+            self._seen[what] = {"state": state}
+            (_log.warning if state in ("open", "CRITICAL", UNKNOWN, "short") else _log.info)("%s: %s", what, state)
+
+    def _halt(self) -> None:
+        workers = [*self.workers.values(), *(trader.worker for trader in self.traders.values())]
+        for worker in workers:
+            worker.ask_to_halt()
+        for worker in workers:
+            worker.halt()
+
+
+def _guard(settings: Settings) -> Guard:
+    """The guard of this desk: everything it must hold the marker against is read once, now."""
+    from pytest_golive.errors import GoliveError
+    from pytest_golive.guard import Guard as RealGuard
+    from pytest_golive.signing.keys import PublicKey
+
+    home = settings.home
+    lines = home.trusted_keys.read_text(encoding="ascii").splitlines() if home.trusted_keys.exists() else []
+    try:
+        keys = [PublicKey.parse(line) for line in lines if line.strip() and not line.startswith("#")]
+    except GoliveError as error:
+        raise DeskError(f"{home.trusted_keys}: {error.message}", hint=error.hint) from error
+    if not keys:
+        _log.warning("no trusted key in %s: the guard will refuse every real order", home.trusted_keys)
+    return RealGuard(
+        home.marker,
+        environment="production",
+        keys=keys,
+        state=home.guard_state,
+        config=hashlib.sha256(home.golive.read_bytes()).hexdigest(),
+        profile="micro",
+        stop_files=(home.stop_file,),
+        switches=SWITCHES,
+        environ=settings.environ,
+        logger=_log,
+    )
+
+
+def _addresses(street: subprocess.Popen[bytes]) -> Mapping[str, str]:
+    assert street.stdout is not None
+    line = street.stdout.readline()
+    if not line:
+        raise DeskError(f"the exchanges did not start (exit status {street.wait(5)})", hint="see the lines above")
+    found: Mapping[str, str] = jsontext.loads(line)
+    return found
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Let the child end by closing its standard input; by force after two seconds."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    try:
+        child.wait(2)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+

@@ -1,0 +1,92 @@
+"""The street: everything the desk deals with but does not own, in a process of its own, so that its word is independent.
+
+That is one exchange for each broker, a testnet, and a cache. `python -m examples.desk.street --store FOLDER` prints one line of JSON
+with the addresses and serves until standard input ends, so it never outlives the desk that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hmac
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+from examples.desk import jsontext
+from examples.desk.cache import Cache
+from examples.desk.exchange import Exchange
+from examples.desk.settings import credentials
+from examples.desk.symbols import BROKERS, OPENING, TESTNET
+from examples.desk.web import Answer, Refused, Request, Server, answer
+
+PREFIXES = {"coinbase": "CB", "kraken": "KR", TESTNET: "TN"}
+CONTROL = "DESK_STREET_CONTROL"
+
+
+@final
+class Street:
+    """The exchanges and the cache, listening."""
+
+    def __init__(self, store: Path, environ: Mapping[str, str]) -> None:
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._control = environ[CONTROL]
+        self.exchanges = {}
+        for name in (*BROKERS, TESTNET):
+            key, secret = (environ.get(variable, "") for variable in credentials(name))
+            self.exchanges[name] = Exchange(
+                store / f"{name}.sqlite",
+                name=name,
+                prefix=PREFIXES[name],
+                key=key,
+                secret=secret,
+                control=self._control,
+                opening=OPENING[name],
+            )
+        self.cache = Cache()
+        self.lever = Server((("POST", "/cache", self._steer_cache),))
+        for exchange in self.exchanges.values():
+            exchange.server.start()
+        self.lever.start()
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where everything listens: a URL for each exchange and for the lever, host and port for the cache."""
+        urls = {name: exchange.server.url for name, exchange in self.exchanges.items()}
+        return {**urls, "cache": self.cache.address, "lever": self.lever.url}
+
+    def close(self) -> None:
+        """Stop listening."""
+        for exchange in self.exchanges.values():
+            exchange.close()
+        self.cache.down()
+        self.lever.stop()
+
+    def _steer_cache(self, request: Request) -> Answer:
+        if not hmac.compare_digest(request.headers.get("x-control", "").encode(), self._control.encode()):
+            raise Refused(401, "unauthorized")
+        if request.json().get("up") is True:
+            self.cache.up()
+        else:
+            self.cache.down()
+        return answer({"ok": True})
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m examples.desk.street", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--store", type=Path, required=True, help="folder of the exchanges' own databases")
+    store: Path = parser.parse_args().store
+    # whoever holds the other end of standard input decides, not the terminal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    street = Street(store, os.environ)
+    print(jsontext.dumps(street.addresses), flush=True)
+    sys.stdin.buffer.read()
+    street.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What is traded, and who trades it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symbol:
+    """A pair: `base` is bought and sold for `quote`, in multiples of `step`."""
+
+    name: str
+    base: str
+    quote: str
+    listed: Decimal
+    step: Decimal
+
+
+SYMBOLS: Mapping[str, Symbol] = {
+    symbol.name: symbol
+    for symbol in (
+        Symbol(name="BTCUSDT", base="BTC", quote="USDT", listed=Decimal(60000), step=Decimal("0.0001")),
+        Symbol(name="ETHUSDT", base="ETH", quote="USDT", listed=Decimal(3000), step=Decimal("0.001")),
+    )
+}
+CASH = "USDT"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account at a broker; a drill account trades on the testnet only."""
+
+    name: str
+    broker: str
+    drill: bool = False
+    profile: str = "micro"
+
+
+BROKERS = ("coinbase", "kraken")
+TESTNET = "testnet"
+
+ACCOUNTS: Mapping[str, Account] = {
+    account.name: account
+    for account in (
+        Account(name="alpha", broker="coinbase"),
+        Account(name="beta", broker="kraken"),
+        Account(name="gamma", broker="kraken"),
+        Account(name="drill-a", broker="coinbase", drill=True),
+        Account(name="drill-b", broker="kraken", drill=True),
+    )
+}
+
+OPENING: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "coinbase": {"alpha": {"USDT": "6000", "BTC": "0.1"}},
+    "kraken": {"beta": {"USDT": "5000", "ETH": "1.5"}, "gamma": {"USDT": "8000"}},
+    TESTNET: {name: {"USDT": "10000"} for name in ACCOUNTS},
+}
+"""What the exchanges hold for each account when they first open."""
