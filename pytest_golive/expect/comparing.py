@@ -60,7 +60,7 @@ def _difference(task: Task) -> Operator:
         _same_kind((unwanted,), value)
         return True
 
-    return task.operator(f"not {shown(unwanted)}", test, _with_kind(unwanted))
+    return task.operator(f"not {shown(unwanted)}", test)
 
 
 @makes("lt", "le", "gt", "ge", "between")
@@ -83,7 +83,7 @@ def _membership(task: Task) -> Operator:
         return among is not negative
 
     names = ", ".join(shown(one) for one in members)
-    return task.operator(f"{'none' if negative else 'one'} of {names}", test, _with_kind(members[0]))
+    return task.operator(f"none of {names}", test) if negative else task.operator(f"one of {names}", test, _with_kind(members[0]))
 
 
 @makes("matches", "not_matches")
@@ -131,7 +131,8 @@ def _containment(task: Task) -> Operator:
                 hidden = doubt
         if hidden is not None:
             raise hidden
-        if strict and value and all(kind(part) not in (kind(one), "null") for part in value):
+        others = {kind(part) for part in value} - {"null"}
+        if strict and one is not None and others and kind(one) not in others:
             raise Undecidable(f"{shown(value)}, all of another kind than {described(one)}")
         return False
 

@@ -8,7 +8,7 @@ look at, or a redacted value is `Undecidable`, which is neither yes nor no. The 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -90,6 +90,12 @@ MAY_BE_EMPTY = ("all", "none", "not_contains", "sum", "unique")
 """Operators beside which `allow_empty: true` has a meaning."""
 
 _BESIDE = "allow_empty"
+_ELSEWHERE = {
+    "lte": "le", "gte": "ge", "neq": "ne", "not": "ne", "equals": "eq", "is_in": "in", "one_of": "in", "range": "between",
+    "regex": "matches", "pattern": "matches", "match": "matches", "includes": "contains", "length": "len", "size": "len",
+    "count": "len", "each": "all", "every": "all", "some": "any", "type": "is", "exists": "absent", "missing": "absent",
+    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "=": "eq", "!=": "ne",
+}  # fmt: skip
 
 
 def makes(*words: str) -> Callable[[Maker], Maker]:
@@ -127,9 +133,10 @@ def compile_operators(raw: Any, faults: list[Fault], at: tuple[Any, ...], *, str
     return tuple(operators)
 
 
-def unknown(word: Any, known: Iterable[str], otherwise: str) -> str:
+def unknown(word: Any, known: Sequence[str], otherwise: str) -> str:
     """The message for a word that is no operator, with the closest one that is."""
-    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    elsewhere = _ELSEWHERE.get(str(word))
+    near = [elsewhere] if elsewhere in known else difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"unknown operator {shown(word)}" + (f" - did you mean {near[0]!r}?" if near else f"; {otherwise}")
 
 
