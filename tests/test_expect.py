@@ -463,6 +463,7 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str]] = [
         ("x", "matches"),
         "matches: is no regular expression: missing ), unterminated subpattern at position 0",
     ),
+    ({"x": {"matches": "[[a]"}}, ("x", "matches"), "matches: is no regular expression: Possible nested set at position 1"),
     ({"x": {"matches": ".*"}}, ("x", "matches"), "matches: is satisfied by an empty text, so it holds of everything"),
     ({"x": {"matches": ""}}, ("x", "matches"), "matches: is satisfied by an empty text, so it holds of everything"),
     ({"x": {"matches": "a" * 1001}}, ("x", "matches"), "matches: is longer than 1000 characters"),

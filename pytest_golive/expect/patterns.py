@@ -8,6 +8,7 @@ that the empty text already satisfies is refused too, because it holds of everyt
 from __future__ import annotations
 
 import re
+import warnings
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
@@ -28,9 +29,11 @@ def compile_pattern(text: Any) -> re.Pattern[str]:
     if len(text) > MAX_PATTERN:
         raise ValueError(f"is longer than {MAX_PATTERN} characters")
     try:
-        pattern = re.compile(text)
-        tree = _parser.parse(text)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            pattern = re.compile(text)
+            tree = _parser.parse(text)
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise ValueError(f"is no regular expression: {error}") from None
     if _explosive(tree, False):
         raise ValueError("has a repeat inside a repeat, or a choice, which can take for ever: write it with one repeat")

@@ -16,7 +16,7 @@ REDACTED = "[redacted]"
 """What stands in place of a secret."""
 
 _NAME = re.compile(
-    r"(?:(?<![A-Za-z0-9_.\-])|(?<=%26)|(?<=%3[Ff]))([A-Za-z0-9_][A-Za-z0-9_.\-]*+)"
+    r"(?:(?<![A-Za-z0-9_.\-%])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))([A-Za-z0-9_][A-Za-z0-9_.\-]*+)"
     r"(\\{0,3}[\"']?\s{0,3}(?:=>|[=:]|%3[Dd])\s{0,3})([bur]?(\\{0,3}[\"']))?"
 )
 _BARE_VALUE = re.compile(r"[^\s\"'&,;<\\]*")
