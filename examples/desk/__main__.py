@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return tour(home_of(os.environ, told.home), os.environ)
         return _look_around(home_of(os.environ, told.home), faults=told.faults)
+    except KeyboardInterrupt:
+        return 130
     except DeskError as error:
         print(f"desk: {error}", file=sys.stderr)
         return 1
@@ -121,7 +123,7 @@ def _show(desk: Desk, *, faults: bool) -> None:
     print(f"  {send} '{order}'")
     print(f"  {send} '{order[:-1]}, \"testnet\": true}}'")
     if faults:
-        print(f"  curl -s {api}/faults -H 'Content-Type: application/json' -d '{{\"name\": \"stop-file\", \"on\": true}}'")
+        print(f'  curl -s {api}/faults -H \'Content-Type: application/json\' -d \'{{"name": "stop-file", "on": true}}\'')
     print("\nCtrl-C stops it.", flush=True)
 
 

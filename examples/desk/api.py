@@ -11,7 +11,7 @@ from typing import Any, final
 from examples.desk import clock, dashboard, faults, metrics
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.health import HEALTHY
-from examples.desk.orders import Intent
+from examples.desk.gates import Intent
 from examples.desk.service import SERVICES, Service
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET, Account
 from examples.desk.web import Answer, Refused, Request, Routes, answer, page
@@ -86,7 +86,9 @@ class Api:
 
     def _adoption(self, request: Request) -> Answer:
         records = self._desk.adoption.records()
-        failures = [{key: row[key] for key in ("account", "broker", "reason", "at")} for row in records if row["state"] == "failed"]
+        failures = [
+            {key: row[key] for key in ("account", "broker", "reason", "at")} for row in records if row["state"] == "failed"
+        ]
         return answer({"failures": failures, "accounts": len(ACCOUNTS), "records": records, "checked_at": clock.now()})
 
     def _capital(self, request: Request) -> Answer:
@@ -132,12 +134,14 @@ class Api:
         failures = wish.get("failures")
         if not isinstance(failures, int) or isinstance(failures, bool) or not 0 <= failures <= 20:
             raise Refused(400, "failures is how many of the account's next orders are refused: 0 to 20")
-        self._desk.steer(TESTNET, refuse=name, failures=failures)
+        self._desk.neighbours.steer(TESTNET, refuse=name, failures=failures)
         return answer({"account": name, "failures": failures, "checked_at": clock.now()})
 
     def _risk(self, request: Request) -> Answer:
         found = self._desk.risk.assess(at_most_old=0.2)
-        return answer({**dataclasses.asdict(found), "gate_loaded": True, "limits": dataclasses.asdict(self._desk.risk.limits)})
+        gates = self._desk.orders.gates
+        limits = dataclasses.asdict(self._desk.risk.limits)
+        return answer({**dataclasses.asdict(found), "gate_loaded": "risk" in gates, "gates": gates, "limits": limits})
 
     def _trip(self, request: Request) -> Answer:
         self._desk.stop_system.trip(_reason(request))
@@ -196,7 +200,9 @@ class Api:
         return answer(order, _STATUS.get(order["state"], 500))
 
     def _faults(self, request: Request) -> Answer:
-        return answer({"allowed": self._desk.settings.faults_allowed, "names": faults.names(), "on": faults.switched_on(self._desk)})
+        return answer(
+            {"allowed": self._desk.settings.faults_allowed, "names": faults.names(), "on": faults.switched_on(self._desk)}
+        )
 
     def _fault(self, request: Request) -> Answer:
         if not self._desk.settings.faults_allowed:
@@ -233,7 +239,7 @@ def _intent(request: Request) -> Intent:
     if unknown:
         raise Refused(400, f"an order has no {', '.join(sorted(unknown))}")
     account = _account(str(wish.get("account", "")))
-    symbol, side, testnet = wish.get("symbol"), wish.get("side"), wish.get("testnet", False)
+    symbol, side, testnet = str(wish.get("symbol", "")), wish.get("side"), wish.get("testnet", False)
     if symbol not in SYMBOLS:
         raise Refused(400, f"symbol is one of {', '.join(SYMBOLS)}")
     if side not in ("BUY", "SELL"):
@@ -261,5 +267,3 @@ def _exact(row: dict[str, Any]) -> dict[str, Any]:
     """A row of the ledger with its amounts as numbers."""
     amounts = ("quantity", "price", "fee", "cost", "reserved", "entry_value", "exit_value", "fees", "profit")
     return {name: Decimal(value) if name in amounts and value is not None else value for name, value in row.items()}
-
-

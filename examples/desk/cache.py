@@ -59,18 +59,18 @@ class Cache:
                     self._entries[key] = (value, time.monotonic() + int(amount))
                     return b"+OK\r\n"
                 case b"GET", [key]:
-                    value = self._value(key)
-                    return b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
+                    kept = self._value(key)
+                    return b"$-1\r\n" if kept is None else b"$%d\r\n%s\r\n" % (len(kept), kept)
                 case b"DEL", keys if keys:
                     present = [key for key in keys if self._value(key) is not None]
                     for key in present:
                         del self._entries[key]
                     return b":%d\r\n" % len(present)
                 case b"EXPIRE", [key, amount] if amount.isdigit():
-                    value = self._value(key)
-                    if value is None:
+                    kept = self._value(key)
+                    if kept is None:
                         return b":0\r\n"
-                    self._entries[key] = (value, time.monotonic() + int(amount))
+                    self._entries[key] = (kept, time.monotonic() + int(amount))
                     return b":1\r\n"
         return b"-ERR unknown command or wrong arguments\r\n"
 

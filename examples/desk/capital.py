@@ -90,7 +90,8 @@ class Capital:
                     f"{reserved + cost:.2f} of {standing.total} would be promised, and {self._buffer * 100:.0f} % stay free"
                 )
             self._ledger.write(
-                "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at) VALUES (?,?,?,'order',?,?,?)",
+                "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at)"
+                " VALUES (?,?,?,'order',?,?,?)",
                 name, environment, symbol, reference, str(cost), clock.iso(self._now()),
             )  # fmt: skip
 
@@ -105,6 +106,7 @@ class Capital:
             self._ledger.write("DELETE FROM reservations WHERE reference = ?", reference)
             if cost > 0:
                 self._ledger.write(
-                    "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at) VALUES (?,?,?,'position',?,?,?)",
+                    "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at)"
+                    " VALUES (?,?,?,'position',?,?,?)",
                     name, environment, symbol, reference, str(cost), clock.iso(self._now()),
                 )  # fmt: skip

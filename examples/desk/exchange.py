@@ -1,7 +1,7 @@
 """An exchange, simulated behind real HTTP: it knows nothing of the desk, and its word on balances and orders is the truth.
 
-It keeps balances and orders in a database of its own, verifies an HMAC on each private call, refuses replays, and fills market
-orders at a price that moves. `POST /control` is the drill's lever: it takes a separate token, which the desk gets only for drills.
+It keeps balances and orders in a database of its own, verifies an HMAC on each private call, refuses replays, and fills
+market orders at a price that moves. `POST /control` is the lever for drills and takes a token of its own.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ class Exchange:
         if not rows:
             raise Refused(404, f"no account {account} here")
         balances = {asset: Decimal(amount) for asset, amount in rows}
-        return answer(
-            {"account": account, "balances": balances, "permissions": ["read", "trade"], "time": clock.now()}
-        )
+        return answer({"account": account, "balances": balances, "permissions": ["read", "trade"], "time": clock.now()})
 
     def _order(self, request: Request, client_order_id: str) -> Answer:
         self._authenticate(request)
@@ -152,16 +150,24 @@ class Exchange:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for asset, change in changes.items():
-                row = self._db.execute(
-                    "SELECT amount FROM balances WHERE account = ? AND asset = ?", (account, asset)
-                ).fetchone()
+                row = self._db.execute("SELECT amount FROM balances WHERE account = ? AND asset = ?", (account, asset)).fetchone()
                 amount = (Decimal(row[0]) if row else Decimal(0)) + change
                 if amount < 0:
                     raise Refused(422, f"insufficient {asset}")
                 self._db.execute("INSERT OR REPLACE INTO balances VALUES (?, ?, ?)", (account, asset, format(amount, "f")))
             self._db.execute(
                 "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (order_id, client_order_id, account, symbol.name, side, str(quantity), str(price), str(fee), clock.iso(clock.now())),
+                (
+                    order_id,
+                    client_order_id,
+                    account,
+                    symbol.name,
+                    side,
+                    str(quantity),
+                    str(price),
+                    str(fee),
+                    clock.iso(clock.now()),
+                ),
             )
         except BaseException:
             self._db.execute("ROLLBACK")

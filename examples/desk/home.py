@@ -1,7 +1,7 @@
 """The home folder of a desk: made once, a git repository of its own, kept over restarts.
 
-The settings of the gate come into it from `golive.yaml` beside this file. What is committed has `activation_enabled: false`; in the working
-copy the demo's operator has set it to true, as a person does right before an activation.
+The settings of the gate come into it from `golive.yaml` beside this file. What is committed has `activation_enabled: false`; in
+the working copy the demo's operator has set it to true, as a person does right before an activation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def prepare(path: Path) -> Sequence[str]:
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
         return _bring_settings(home)
     except OSError as error:
-        raise DeskError(f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home") from error
+        raise DeskError(
+            f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"
+        ) from error
 
 
 def _bring_settings(home: Home) -> Sequence[str]:
@@ -82,7 +84,13 @@ def _commit(home: Home) -> Sequence[str]:
 
     def git(*words: str) -> None:
         subprocess.run(
-            ["git", *_OPERATOR, *words], cwd=home.path, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=20
+            ["git", *_OPERATOR, *words],
+            cwd=home.path,
+            env=environ,
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=20,
         )
 
     try:

@@ -1,7 +1,7 @@
 """Isolation: each account has a circuit breaker of its own, so that the failures of one never reach another.
 
-So many failures in a row open it: the account is in quarantine. After a cool-down one probe order on the testnet decides whether it
-closes again (recovery) or stays open for another cool-down.
+So many failures in a row open it: the account is in quarantine. After a cool-down one probe order on the testnet decides
+whether it closes again (recovery) or stays open for another cool-down.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Isolation:
         self._ledger.write("UPDATE breakers SET state = 'half-open' WHERE account = ?", account)
         try:
             reason = probe()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a probe that fails in any way has failed
             reason = f"{type(error).__name__}: {error}"
         if reason:
             self._ledger.write(

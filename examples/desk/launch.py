@@ -1,7 +1,7 @@
 """Starting a desk in a process of its own, and stopping it: for the gate's conftest, for tests, and for the tour.
 
-The child runs in its own session, so that Ctrl-C in the terminal ends the caller and the caller ends the desk. It holds on to the caller
-by a pipe: when the caller is gone, however that came, the desk ends by itself.
+The child runs in its own session, so that Ctrl-C in the terminal ends the caller and the caller ends the desk. It holds on to
+the caller by a pipe: when the caller is gone, however that came, the desk ends by itself.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def launch(
 ) -> Desk:
     """Start a desk on this home folder and wait until it answers; DeskError if it does not within `deadline` seconds.
 
-    `keys` are OpenSSH lines of the keys whose markers its guard will trust; None leaves the file as it is. Of `environ` the desk gets
-    the mode switches and what a process needs, never a broker's real key: its keys are made up here for every start. A key variable
-    that is set and empty stays empty, which is how a drill takes a credential away.
+    `keys` are OpenSSH lines of the keys whose markers its guard will trust; None leaves the file as it is. Of `environ` the
+    desk gets the mode switches and what a process needs, never a broker's real key: its keys are made up here for every
+    start. A key variable that is set and empty stays empty, which is how a drill takes a credential away.
     """
     notes = prepare(home)
     folder = Home(path=home.absolute())
@@ -118,9 +118,7 @@ def launch(
     )
 
 
-def _environment(
-    folder: Home, environ: Mapping[str, str], credentials: Mapping[str, str], *, faults: bool
-) -> dict[str, str]:
+def _environment(folder: Home, environ: Mapping[str, str], credentials: Mapping[str, str], *, faults: bool) -> dict[str, str]:
     told = read_dotenv(folder.dotenv)
     told |= {name: environ[name] for name in told if name in environ}
     needed = {name: environ[name] for name in _INHERITED if name in environ}
@@ -134,7 +132,9 @@ def _line(pipe: IO[bytes], seconds: float) -> bytes:
         selector.register(pipe, selectors.EVENT_READ)
         while not text.endswith(b"\n"):
             if not selector.select(max(0.0, end - time.monotonic())):
-                raise DeskError(f"the desk was not ready after {seconds:g} seconds", hint="see logs/system.log in its home folder")
+                raise DeskError(
+                    f"the desk was not ready after {seconds:g} seconds", hint="see logs/system.log in its home folder"
+                )
             part = os.read(pipe.fileno(), 65536)
             if not part:
                 return b""
@@ -145,4 +145,4 @@ def _line(pipe: IO[bytes], seconds: float) -> bytes:
 def _failure(process: subprocess.Popen[bytes], log: Path, started: int) -> DeskError:
     status = process.wait(5)
     told = log.read_bytes()[started:].decode(errors="replace").strip().splitlines()
-    return DeskError(told[-1] if told else f"the desk ended with status {status}", hint=f"more in {log}")
+    return DeskError(told[-1].removeprefix("desk: ") if told else f"the desk ended with status {status}", hint=f"more in {log}")

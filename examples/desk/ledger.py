@@ -1,6 +1,7 @@
 """The ledger: every intent, fill, position, reservation and state of the desk, in one SQLite file that others may read.
 
-Write-ahead logging lets a second process read while the desk writes. Amounts are exact decimals kept as text, times are ISO 8601 in UTC.
+Write-ahead logging lets a second process read while the desk writes. Amounts are exact decimals kept as text, times are
+ISO 8601 in UTC.
 """
 
 from __future__ import annotations

@@ -71,8 +71,15 @@ def _families(desk: Service) -> Iterator[_Family]:
     )  # fmt: skip
     present = os.path.lexists(desk.settings.home.marker)
     yield _Family("golive_marker_present", "gauge", "Whether the marker file stands; not whether it holds.", [({}, int(present))])
-    yield _Family("golive_order_permitted", "gauge", "Whether the guard would let an order go.", [({}, int(desk.guard.allows().allowed))])
-    yield _Family("desk_scrape_time_seconds", "gauge", "When this page was made, in seconds since 1970.", [({}, int(clock.now().timestamp()))])
+    yield _Family(
+        "golive_order_permitted", "gauge", "Whether the guard would let an order go.", [({}, int(desk.guard.allows().allowed))]
+    )
+    yield _Family(
+        "desk_scrape_time_seconds",
+        "gauge",
+        "When this page was made, in seconds since 1970.",
+        [({}, int(clock.now().timestamp()))],
+    )
 
 
 def _buffers(desk: Service) -> Iterator[tuple[Mapping[str, str], Decimal]]:

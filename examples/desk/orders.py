@@ -1,7 +1,7 @@
-"""The way of an order: through one gate after the other, the last of which is the guard, and only then to the exchange.
+"""The way of an order: through the gates, the last of which is the guard, and only then to the exchange.
 
-Order of the gates: stop file, emergency stop, breaker of the account, risk, capital, mode, guard. Whatever stops an order is written into
-the ledger and the execution log, and the next order is taken up. Nothing here raises for an order that may not go.
+Whatever stops an order is written into the ledger and the execution log, and the next order is taken up. Nothing here raises for
+an order that may not go.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, final
 
 from examples.desk import clock
-from examples.desk.capital import LIVE, Capital, CapitalRefused
+from examples.desk.capital import LIVE, Capital
 from examples.desk.clock import Clock
 from examples.desk.errors import BrokerError
+from examples.desk.gates import SKIPPED, Gates, Intent, Stopped
 from examples.desk.isolation import Isolation
 from examples.desk.ledger import Ledger
 from examples.desk.positions import Positions
-from examples.desk.risk import EmergencyStop, Risk
 from examples.desk.settings import Settings
-from examples.desk.symbols import ACCOUNTS, SYMBOLS, TESTNET, Account
+from examples.desk.symbols import ACCOUNTS, SYMBOLS, Account
 
 SIMULATED = "simulated"
 
@@ -48,38 +47,6 @@ class Guard(Protocol):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """What somebody wants to trade; the same `key` is the same wish, however often it is sent."""
-
-    account: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    testnet: bool = False
-    key: str = ""
-
-    @property
-    def environment(self) -> str:
-        """Where it is to be traded; a drill account never trades with real money."""
-        return TESTNET if self.testnet or ACCOUNTS[self.account].drill else LIVE
-
-    def __str__(self) -> str:
-        return f"{self.side} {self.symbol} qty={self.quantity}"
-
-
-class _Stopped(Exception):
-    """A gate said no."""
-
-    def __init__(self, state: str, gate: str, reason: str, *, line: str = "") -> None:
-        super().__init__(reason)
-        self.state = state
-        self.gate = gate
-        self.reason = reason
-        self.line = line
-
-
-@final
 class OrderPath:
     """Takes intents one by one; the trading thread of an account is the only one that brings those of the account."""
 
@@ -88,99 +55,77 @@ class OrderPath:
         settings: Settings,
         ledger: Ledger,
         *,
+        gates: Gates,
+        guard: Guard,
         capital: Capital,
         positions: Positions,
         isolation: Isolation,
-        risk: Risk,
-        stop: EmergencyStop,
-        guard: Guard,
         now: Clock,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._gates = gates
+        self._guard = guard
         self._capital = capital
         self._positions = positions
         self._isolation = isolation
-        self._risk = risk
-        self._stop = stop
-        self._guard = guard
         self._now = now
 
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Everything that stands in the way of a real order, in its order."""
+        return (*self._gates.names, "guard")
+
     def take(self, intent: Intent, *, probe: bool = False) -> Mapping[str, Any]:
-        """The order that became of the intent, or of an earlier one with the same key; a probe asks no breaker."""
+        """The order that became of the intent, or of an earlier one with the same key."""
         key = intent.key or uuid.uuid4().hex
-        known = self._ledger.row("SELECT * FROM orders WHERE idempotency_key = ?", key)
-        if known is not None:
-            return {**_told(known), "replayed": True}
         at = clock.iso(self._now())
-        environment = intent.environment
-        number = self._ledger.write(
-            "INSERT INTO orders(idempotency_key, account, environment, symbol, side, quantity, state, created_at, updated_at)"
-            " VALUES (?,?,?,?,?,?,'accepted',?,?)",
-            key, intent.account, environment, intent.symbol, intent.side, str(intent.quantity), at, at,
-        )  # fmt: skip
+        with self._ledger.change():
+            known = self._ledger.row("SELECT * FROM orders WHERE idempotency_key = ?", key)
+            if known is not None:
+                return {**_told(known), "replayed": True}
+            number = self._ledger.write(
+                "INSERT INTO orders(idempotency_key, account, environment, symbol, side, quantity, state, created_at, updated_at)"
+                " VALUES (?,?,?,?,?,?,'accepted',?,?)",
+                key, intent.account, intent.environment, intent.symbol, intent.side, str(intent.quantity), at, at,
+            )  # fmt: skip
         try:
-            self._pass_gates(number, key, intent, environment, probe)
-        except _Stopped as stopped:
+            self._gates.let_through(intent, key, probe=probe)
+            if intent.environment == LIVE and self._settings.dry_run:
+                self._simulate(number, key, intent)
+            else:
+                activation = self._permission(intent) if intent.environment == LIVE else ""
+                self._send(number, key, intent, activation)
+        except Stopped as stopped:
             self._capital.release(key)
             self._record_skip(number, intent, stopped)
         row = self._ledger.row("SELECT * FROM orders WHERE id = ?", number)
         assert row is not None
         return {**_told(row), "replayed": False}
 
-    def _pass_gates(self, number: int, key: str, intent: Intent, environment: str, probe: bool) -> None:
-        self._refuse_stops()
-        if not probe:
-            _stop_if("rejected", "breaker", self._isolation.refusal(intent.account))
-        if intent.side == "BUY":
-            if environment == LIVE:
-                _stop_if("rejected", "risk", self._risk.refusal())
-            self._reserve(key, intent, environment)
-        elif self._positions.held(intent.account, environment, intent.symbol) < intent.quantity:
-            raise _Stopped("rejected", "position", f"{intent.account} does not hold {intent.quantity} {intent.symbol}")
-        activation = ""
-        if environment == LIVE:
-            if self._settings.dry_run:
-                self._capital.release(key)
-                self._settle(number, state=SIMULATED, environment=SIMULATED, reason="DRY_RUN_MODE is not false")
-                _log.info("[ORDER_SIMULATED] %s - nothing was sent", intent)
-                return
-            _stop_if("skipped", "mode", "APP_STORE_MODE is on" if self._settings.app_store_mode else "")
-            permission = self._guard.allows(intent)
-            if not permission.allowed:
-                _log.warning("⚠️  GO-LIVE flag not active, skipping real trading order for %s", intent.symbol)
-                raise _Stopped("skipped", "guard", permission.reason, line=permission.skip_line(intent))
-            activation = permission.activation
-        self._send(number, key, intent, environment, activation)
+    def _permission(self, intent: Intent) -> str:
+        """The activation under which the guard lets this real order go; Stopped if it does not."""
+        permission = self._guard.allows(intent)
+        if not permission.allowed:
+            _log.warning("⚠️  GO-LIVE flag not active, skipping real trading order for %s", intent.symbol)
+            raise Stopped(SKIPPED, "guard", permission.reason, line=permission.skip_line(intent))
+        return permission.activation
 
-    def _refuse_stops(self) -> None:
-        stop_file = self._settings.home.stop_file
-        try:
-            stop_file.lstat()
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise _Stopped("skipped", "stop-file", f"the stop file cannot be looked for: {error}") from error
-        else:
-            raise _Stopped("skipped", "stop-file", f"stop file present: {stop_file}")
-        _stop_if("skipped", "emergency-stop", self._stop.refusal())
+    def _simulate(self, number: int, key: str, intent: Intent) -> None:
+        self._capital.release(key)
+        self._settle(number, state=SIMULATED, environment=SIMULATED, reason="DRY_RUN_MODE is not false")
+        _log.info("[ORDER_SIMULATED] %s - nothing was sent", intent)
 
-    def _reserve(self, key: str, intent: Intent, environment: str) -> None:
-        try:
-            self._capital.reserve(intent.account, environment, intent.symbol, intent.quantity, key)
-        except (CapitalRefused, BrokerError) as error:
-            raise _Stopped("rejected", "capital", str(error)) from error
-
-    def _send(self, number: int, key: str, intent: Intent, environment: str, activation: str) -> None:
+    def _send(self, number: int, key: str, intent: Intent, activation: str) -> None:
         self._settle(number, state="sent", activation=activation)
-        venue = self._capital.venue(ACCOUNTS[intent.account], environment)
+        venue = self._capital.venue(ACCOUNTS[intent.account], intent.environment)
         try:
             fill = venue.place(intent.account, intent.symbol, intent.side, intent.quantity, key)
         except BrokerError as error:
             self._failed(number, key, intent.account, error)
             _log.error("[ORDER_FAILED] %s - %s", intent, error.message)
             return
-        self._filled(number, key, environment, fill)
+        self._filled(number, key, intent.environment, fill)
         _log.info("[ORDER_FILLED] %s - %s at %s on %s", intent, fill["order_id"], fill["price"], venue.name)
 
     def _filled(self, number: int, key: str, environment: str, fill: Mapping[str, Any]) -> None:
@@ -193,6 +138,7 @@ class OrderPath:
                 exchange_order_id=fill["order_id"],
                 price=str(fill["price"]),
                 fee=str(fill["fee"]),
+                gate="",
                 reason="",
             )
         self._isolation.succeeded(fill["account"])
@@ -234,7 +180,7 @@ class OrderPath:
             f"UPDATE orders SET {columns}, updated_at = ? WHERE id = ?", *values.values(), clock.iso(self._now()), number
         )
 
-    def _record_skip(self, number: int, intent: Intent, stopped: _Stopped) -> None:
+    def _record_skip(self, number: int, intent: Intent, stopped: Stopped) -> None:
         with self._ledger.change():
             self._settle(number, state=stopped.state, gate=stopped.gate, reason=stopped.reason)
             self._ledger.write(
@@ -245,14 +191,7 @@ class OrderPath:
         _log.warning("%s", stopped.line or f"[ORDER_SKIPPED] {intent} - {stopped.gate}: {stopped.reason}")
 
 
-def _stop_if(state: str, gate: str, reason: str) -> None:
-    if reason:
-        raise _Stopped(state, gate, reason)
-
-
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     """An order of the ledger with its amounts as numbers."""
     amounts = {name: Decimal(row[name]) for name in ("quantity", "price", "fee") if row[name] is not None}
     return {**row, **amounts}
-
-

@@ -9,7 +9,7 @@ from typing import Any, final
 from examples.desk.capital import Capital
 from examples.desk.ledger import Ledger
 
-_CENT = Decimal("0.01")
+_DUST = Decimal("0.00000001")
 _OPEN = "SELECT * FROM positions WHERE account = ? AND environment = ? AND symbol = ?"
 
 
@@ -46,20 +46,18 @@ class Positions:
                 return
             part = quantity / had
             self._ledger.write(
-                "INSERT INTO trades(account, environment, symbol, quantity, entry_order_id, exit_order_id, entry_value, exit_value,"
-                " fees, profit, state, opened_at, closed_at) VALUES (?,?,?,?,?,?,?,?,?,?,'closed',?,?)",
+                "INSERT INTO trades(account, environment, symbol, quantity, entry_order_id, exit_order_id, entry_value,"
+                " exit_value, fees, profit, state, opened_at, closed_at) VALUES (?,?,?,?,?,?,?,?,?,?,'closed',?,?)",
                 account, environment, symbol, str(quantity), entry, fill["order_id"], _money(cost * part), _money(value),
                 _money(fees * part + fee), _money(value - cost * part - fees * part - fee), opened, fill["at"],
             )  # fmt: skip
-            self._put(
-                account, environment, symbol, had - quantity, cost * (1 - part), fees * (1 - part), entry, opened
-            )
+            self._put(account, environment, symbol, had - quantity, cost * (1 - part), fees * (1 - part), entry, opened)
 
     def _put(
         self, account: str, environment: str, symbol: str, quantity: Decimal, cost: Decimal, fees: Decimal, entry: str, at: str
     ) -> None:
         key = (account, environment, symbol)
-        cost = cost.quantize(_CENT)
+        cost = cost.quantize(_DUST)
         with self._ledger.change():
             self._ledger.write("DELETE FROM positions WHERE account = ? AND environment = ? AND symbol = ?", *key)
             if quantity > 0:
@@ -72,4 +70,4 @@ class Positions:
 
 
 def _money(amount: Decimal) -> str:
-    return str(amount.quantize(Decimal("0.00000001")))
+    return str(amount.quantize(_DUST))

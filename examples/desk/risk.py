@@ -89,9 +89,7 @@ class Risk:
         equity = sum((standing.total for standing in standings), Decimal(0))
         positions = sum((standing.positions for standing in standings), Decimal(0))
         state, reason, drawdown, exposure = judge(equity, self._raised(equity), positions, self.limits)
-        return Assessment(
-            state=state, reason=reason, equity=equity, drawdown=drawdown, exposure=exposure, checked_at=self._now()
-        )
+        return Assessment(state=state, reason=reason, equity=equity, drawdown=drawdown, exposure=exposure, checked_at=self._now())
 
     def _raised(self, equity: Decimal) -> Decimal:
         """The highest equity ever seen, this one included."""
@@ -114,9 +112,7 @@ class EmergencyStop:
     def __init__(self, ledger: Ledger, *, now: Clock) -> None:
         self._ledger = ledger
         self._now = now
-        ledger.write(
-            "INSERT OR IGNORE INTO emergency_stop VALUES (1, 'inactive', '', ?)", clock.iso(now())
-        )
+        ledger.write("INSERT OR IGNORE INTO emergency_stop VALUES (1, 'inactive', '', ?)", clock.iso(now()))
 
     def state(self) -> Mapping[str, Any]:
         """State, reason and since when, with the time of this look."""

@@ -1,7 +1,7 @@
 """The running desk: its parts, the threads that move them, and how it starts and ends.
 
-It starts the street (exchanges and cache) as a child that ends with it, reads its switches and keys once, undoes what an interrupted
-drill left behind, takes its accounts on, makes its testnet history if there is none, and only then answers.
+It starts the street (exchanges and cache) as a child that ends with it, reads its switches and keys once, undoes what an
+interrupted drill left behind, takes its accounts on, makes its testnet history if there is none, and only then answers.
 """
 
 from __future__ import annotations
@@ -9,33 +9,30 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import hashlib
 import logging
 import os
-import secrets
-import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, final
 
-from examples.desk import cache, clock, faults, jsontext
+from examples.desk import cache, clock, faults
 from examples.desk.adoption import Adoption
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
 from examples.desk.errors import BrokerError, DeskError
+from examples.desk.gates import Gates, Intent
+from examples.desk.guarding import guard_of
 from examples.desk.health import DEGRADED, HEALTHY, UNHEALTHY, BrokerHealth, of_threads, of_workers
 from examples.desk.isolation import Isolation
 from examples.desk.ledger import Ledger
 from examples.desk.logs import open_logs
-from examples.desk.orders import Guard, Intent, OrderPath
+from examples.desk.neighbours import Neighbours
+from examples.desk.orders import OrderPath
 from examples.desk.positions import Positions
 from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
-from examples.desk.settings import ROOT, SWITCHES, Settings, credentials
-from examples.desk.street import CONTROL
+from examples.desk.settings import Settings, credentials
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET
 from examples.desk.trading import Trader
-from examples.desk.web import call
 from examples.desk.worker import Worker
 
 TESTNET_TRADES = 4
@@ -54,7 +51,6 @@ class Service:
         self.settings = settings
         self.metrics_silenced = False
         self._ends = contextlib.ExitStack()
-        self._control = secrets.token_hex(16)
         self._seen: dict[str, Mapping[str, Any]] = {}
         try:
             self._begin()
@@ -66,11 +62,12 @@ class Service:
         settings, home = self.settings, self.settings.home
         self._lock_home()
         open_logs(home.execution_log, home.system_log)
-        street = self._open_street()
+        self.neighbours = Neighbours(home.street, settings.environ)
+        self._ends.callback(self.neighbours.close)
         self.ledger = Ledger(home.ledger)
         self._ends.callback(self.ledger.close)
-        self.guard = _guard(settings)
-        self.addresses = _addresses(street)
+        self.guard = guard_of(settings)
+        self.addresses = self.neighbours.addresses
         self.brokers = {name: self._broker(name) for name in (*BROKERS, TESTNET)}
         self.capital = Capital(self.ledger, self.brokers, buffer=settings.capital_buffer, now=clock.now)
         self.positions = Positions(self.ledger, self.capital)
@@ -82,21 +79,30 @@ class Service:
         )
         self.risk = Risk(self.ledger, self.capital, limits=limits, now=clock.now)
         self.stop_system = EmergencyStop(self.ledger, now=clock.now)
-        self.orders = OrderPath(
+        gates = Gates(
             settings,
-            self.ledger,
             capital=self.capital,
             positions=self.positions,
             isolation=self.isolation,
             risk=self.risk,
             stop=self.stop_system,
+        )
+        self.orders = OrderPath(
+            settings,
+            self.ledger,
+            gates=gates,
             guard=self.guard,
+            capital=self.capital,
+            positions=self.positions,
+            isolation=self.isolation,
             now=clock.now,
         )
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
             name: BrokerHealth(
-                broker, next(a.name for a in ACCOUNTS.values() if name == TESTNET or (a.broker == name and not a.drill)), now=clock.now
+                broker,
+                next(a.name for a in ACCOUNTS.values() if name == TESTNET or (a.broker == name and not a.drill)),
+                now=clock.now,
             )
             for name, broker in self.brokers.items()
         }
@@ -147,8 +153,8 @@ class Service:
         try:
             return future.result(timeout)
         except TimeoutError:
-            future.cancel()
-            raise DeskError(f"the trading thread of {intent.account} did not answer", hint="see /threads") from None
+            told = "it was taken back" if future.cancel() else "it may still be carried out"
+            raise DeskError(f"the trading thread of {intent.account} did not answer; {told}", hint="see /orders") from None
 
     def threads(self) -> dict[str, Any]:
         """The trading threads with their last sign of life."""
@@ -176,17 +182,8 @@ class Service:
             good, reason = False, f"{type(error).__name__}: {error}"
         return {"state": HEALTHY if good else UNHEALTHY, "reason": reason, "checked_at": clock.now()}
 
-    def steer(self, venue: str, **wish: object) -> None:
-        """Pull the drill's lever at an exchange, or at the cache; DeskError if it does not move."""
-        url, target = (self.addresses["lever"], "/cache") if venue == "cache" else (self.addresses[venue], "/control")
-        status, told = call(
-            url, "POST", target, body=jsontext.dumps(wish).encode(), headers={"X-Control": self._control}
-        )
-        if status != 200:
-            raise DeskError(f"{venue} cannot be steered: {told}")
-
     def _lock_home(self) -> None:
-        file = self._ends.enter_context(open(self.settings.home.lock, "a", encoding="ascii"))
+        file = self._ends.enter_context(self.settings.home.lock.open("a", encoding="ascii"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -195,17 +192,6 @@ class Service:
             raise DeskError(
                 f"another desk runs on {self.settings.home.path}{told}", hint="stop it first, or name another folder with --home"
             ) from None
-
-    def _open_street(self) -> subprocess.Popen[bytes]:
-        names = [variable for venue in (*BROKERS, TESTNET) for variable in credentials(venue)]
-        environ = {name: value for name, value in os.environ.items() if name not in names}
-        environ |= {name: self.settings.environ.get(name, "") for name in names} | {CONTROL: self._control}
-        street = subprocess.Popen(
-            [sys.executable, "-m", "examples.desk.street", "--store", str(self.settings.home.street)],
-            cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        self._ends.callback(_end, street)
-        return street
 
     def _broker(self, name: str) -> Broker:
         key, secret = (self.settings.environ.get(variable, "") for variable in credentials(name))
@@ -229,7 +215,7 @@ class Service:
                 return
 
     def _between(self, account: str) -> None:
-        """What a trading thread does between orders: it asks the guard, so that a marker that goes is missed by nobody, and recovers."""
+        """Between orders a trading thread asks the guard, so that it sees a marker go, and lets its account recover."""
         self.guard.allows()
         self.isolation.recover(account, lambda: self.orders.round_trip(ACCOUNTS[account], "BTCUSDT", probe=True))
 
@@ -268,55 +254,3 @@ class Service:
             worker.ask_to_halt()
         for worker in workers:
             worker.halt()
-
-
-def _guard(settings: Settings) -> Guard:
-    """The guard of this desk: everything it must hold the marker against is read once, now."""
-    from pytest_golive.errors import GoliveError
-    from pytest_golive.guard import Guard as RealGuard
-    from pytest_golive.signing.keys import PublicKey
-
-    home = settings.home
-    lines = home.trusted_keys.read_text(encoding="ascii").splitlines() if home.trusted_keys.exists() else []
-    try:
-        keys = [PublicKey.parse(line) for line in lines if line.strip() and not line.startswith("#")]
-    except GoliveError as error:
-        raise DeskError(f"{home.trusted_keys}: {error.message}", hint=error.hint) from error
-    if not keys:
-        _log.warning("no trusted key in %s: the guard will refuse every real order", home.trusted_keys)
-    return RealGuard(
-        home.marker,
-        environment="production",
-        keys=keys,
-        state=home.guard_state,
-        config=hashlib.sha256(home.golive.read_bytes()).hexdigest(),
-        profile="micro",
-        stop_files=(home.stop_file,),
-        switches=SWITCHES,
-        environ=settings.environ,
-        logger=_log,
-    )
-
-
-def _addresses(street: subprocess.Popen[bytes]) -> Mapping[str, str]:
-    assert street.stdout is not None
-    line = street.stdout.readline()
-    if not line:
-        raise DeskError(f"the exchanges did not start (exit status {street.wait(5)})", hint="see the lines above")
-    found: Mapping[str, str] = jsontext.loads(line)
-    return found
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Let the child end by closing its standard input; by force after two seconds."""
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    try:
-        child.wait(2)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-

@@ -1,7 +1,7 @@
 """The street: everything the desk deals with but does not own, in a process of its own, so that its word is independent.
 
-That is one exchange for each broker, a testnet, and a cache. `python -m examples.desk.street --store FOLDER` prints one line of JSON
-with the addresses and serves until standard input ends, so it never outlives the desk that started it.
+That is one exchange for each broker, a testnet, and a cache. `python -m examples.desk.street --store FOLDER` prints one line
+of JSON with the addresses and serves until standard input ends, so it never outlives the desk that started it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Street:
 
 def main() -> int:
     """Serve until standard input ends."""
-    parser = argparse.ArgumentParser(prog="python -m examples.desk.street", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(prog="python -m examples.desk.street", description="The exchanges and the cache.")
     parser.add_argument("--store", type=Path, required=True, help="folder of the exchanges' own databases")
     store: Path = parser.parse_args().store
     # whoever holds the other end of standard input decides, not the terminal

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any, final
 
 from examples.desk.clock import Clock
-from examples.desk.orders import Intent, OrderPath
+from examples.desk.gates import Intent
+from examples.desk.orders import OrderPath
 from examples.desk.worker import Worker
 
 LOOP = 0.1
@@ -43,5 +44,5 @@ class Trader:
             return
         try:
             future.set_result(self._orders.take(intent))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread goes on
             future.set_exception(error)

@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self.server.respond(self._request())
         except Refused as refused:
             reply = answer({"error": refused.message}, refused.status)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of one request must not end the server
             reply = answer({"error": f"{type(error).__name__}: {error}"}, 500)
         self.send_response(reply.status)
         for name, value in {

@@ -53,6 +53,6 @@ class Worker:
             self.last_beat = self._now()
             try:
                 self._turn()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a worker survives its own failures, and tells them
                 _log.exception("%s: a turn failed", self.name)
             self._halted.wait(self._every)

@@ -1,6 +1,7 @@
 """Faults for drills: each one really breaks something, and mends just that when it is switched off.
 
-What is on is written into the ledger before it is done, so that a desk that ended in the middle of a drill mends it at its next start.
+What is on is written into the ledger before it is done, so that a desk that ended in the middle of a drill mends it at its
+next start.
 """
 
 from __future__ import annotations

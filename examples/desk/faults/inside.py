@@ -55,7 +55,8 @@ def promise_too_much(desk: Service, subject: str) -> None:
     """A reservation that eats into the buffer of an account."""
     standing = desk.capital.standing(_ACCOUNT)
     desk.ledger.write(
-        "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at) VALUES (?,?,'BTCUSDT','order',?,?,?)",
+        "INSERT INTO reservations(account, environment, symbol, purpose, reference, amount, at)"
+        " VALUES (?,?,'BTCUSDT','order',?,?,?)",
         _ACCOUNT, standing.environment, _REFERENCE, str(standing.total - standing.reserved), clock.iso(clock.now()),
     )  # fmt: skip
 

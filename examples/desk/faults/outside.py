@@ -16,41 +16,41 @@ CRASH = Decimal("0.02")
 
 def close_authentication(desk: Service, broker: str) -> None:
     """The exchange refuses every signature."""
-    desk.steer(broker, authenticate=False)
+    desk.neighbours.steer(broker, authenticate=False)
 
 
 def open_authentication(desk: Service, broker: str) -> None:
     """The exchange accepts good signatures again."""
-    desk.steer(broker, authenticate=True)
+    desk.neighbours.steer(broker, authenticate=True)
 
 
 def begin_outage(desk: Service, broker: str) -> None:
     """The exchange answers 503 to everything."""
-    desk.steer(broker, outage=True)
+    desk.neighbours.steer(broker, outage=True)
 
 
 def end_outage(desk: Service, broker: str) -> None:
     """The exchange is back."""
-    desk.steer(broker, outage=False)
+    desk.neighbours.steer(broker, outage=False)
 
 
 def take_cache_down(desk: Service, subject: str) -> None:
     """Nobody listens on the cache's port."""
-    desk.steer("cache", up=False)
+    desk.neighbours.steer("cache", up=False)
 
 
 def bring_cache_up(desk: Service, subject: str) -> None:
     """The cache listens on the same port again."""
-    desk.steer("cache", up=True)
+    desk.neighbours.steer("cache", up=True)
 
 
 def drop_prices(desk: Service, subject: str) -> None:
     """A crash on all exchanges: the equity falls past the limit, and the risk state follows from that."""
     for broker in BROKERS:
-        desk.steer(broker, price_factor=str(CRASH))
+        desk.neighbours.steer(broker, price_factor=str(CRASH))
 
 
 def lift_prices(desk: Service, subject: str) -> None:
     """The prices are back where they were."""
     for broker in BROKERS:
-        desk.steer(broker, price_factor="1")
+        desk.neighbours.steer(broker, price_factor="1")

@@ -1,0 +1,194 @@
+"""Stress scenarios, really run against a scratch desk in this process: what breaks must break as it should, and mend again.
+
+`python -m examples.desk.stress --home FOLDER` prints one line for each scenario and a summary as the last line, in JSON. The
+scratch desk lives in a folder of its own under FOLDER and is removed. Exit status 0 only if every scenario passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from examples.desk import clock, jsontext
+from examples.desk.errors import DeskError
+from examples.desk.home import prepare
+from examples.desk.gates import Intent
+from examples.desk.service import Service
+from examples.desk.settings import SECRETS, load
+from examples.desk.symbols import BROKERS, TESTNET
+
+PATIENCE = 10.0
+"""Seconds that something may take to mend."""
+
+
+class Failed(Exception):
+    """A scenario did not go as it must."""
+
+
+def burst(desk: Service) -> str:
+    """Sixty orders at once, a third of them sent twice: each is filled once, and books and exchange agree to the last digit."""
+    account, key = "drill-a", secrets.token_hex(4)
+    before = desk.brokers[TESTNET].balances(account)
+    wishes = [_wish(account, key=f"{key}-{number % 40}") for number in range(60)]
+    with ThreadPoolExecutor(12) as pool:
+        orders = list(pool.map(desk.submit, wishes))
+    filled = {order["exchange_order_id"]: order for order in orders if order["state"] == "filled"}
+    _require(len(filled) == 40, f"{len(filled)} of 40 orders were filled")
+    after = desk.brokers[TESTNET].balances(account)
+    cost = sum((order["price"] * order["quantity"] + order["fee"] for order in filled.values()), Decimal(0))
+    _require(before["USDT"] - after["USDT"] == cost, "the exchange took another amount than the books have")
+    _require(
+        desk.positions.held(account, TESTNET, "BTCUSDT") == after["BTC"], "the books hold another position than the exchange"
+    )
+    return "60 intents, 40 orders, books and exchange agree"
+
+
+def exchange_outage(desk: Service) -> str:
+    """The exchange is down: nothing is booked, the account is quarantined, and it recovers when the exchange is back."""
+    account = "drill-b"
+    held = desk.positions.held(account, TESTNET, "BTCUSDT")
+    reserved = desk.ledger.total("SELECT amount FROM reservations WHERE account = ?", account)
+    desk.neighbours.steer(TESTNET, outage=True)
+    try:
+        states = {desk.submit(_wish(account))["state"] for _ in range(3)}
+        _require("filled" not in states, "an order was filled while the exchange was down")
+        _require(desk.positions.held(account, TESTNET, "BTCUSDT") == held, "a position moved while the exchange was down")
+        _require(
+            desk.ledger.total("SELECT amount FROM reservations WHERE account = ?", account) == reserved,
+            "capital stays promised to orders that never arrived",
+        )
+        _require(desk.isolation.breaker(account)["state"] != "closed", "the account was not quarantined")
+    finally:
+        desk.neighbours.steer(TESTNET, outage=False)
+    _await(lambda: desk.submit(_wish(account))["state"] == "filled", "no order was filled after the outage")
+    return "nothing booked while it was down, orders filled after"
+
+
+def breaker_trip(desk: Service) -> str:
+    """Failures of one account quarantine that account alone, and it recovers by itself."""
+    sick, sound = "drill-a", "drill-b"
+    trips = desk.isolation.breaker(sick)["trips"]
+    desk.neighbours.steer(TESTNET, refuse=sick, failures=desk.isolation.failures)
+    for _ in range(desk.isolation.failures):
+        _require(desk.submit(_wish(sick))["state"] == "failed", "an order that the exchange refused did not fail")
+    _require(desk.isolation.breaker(sick)["trips"] == trips + 1, "the breaker did not trip")
+    _require(desk.submit(_wish(sound))["state"] == "filled", "the failures of one account stopped another")
+    _require(desk.isolation.breaker(sound)["state"] == "closed", "the breaker of another account tripped too")
+    _await(lambda: desk.isolation.breaker(sick)["state"] == "closed", "the account did not recover")
+    _require(desk.submit(_wish(sick))["state"] == "filled", "the recovered account does not trade")
+    return "one account quarantined and recovered, the other kept trading"
+
+
+def price_gap(desk: Service) -> str:
+    """Prices crash: the risk state turns CRITICAL and stops new real positions, and turns back with the prices."""
+    _require(desk.risk.assess().state == "OK", "the risk state was not OK before")
+    for broker in BROKERS:
+        desk.neighbours.steer(broker, price_factor="0.02")
+    try:
+        found = desk.risk.assess()
+        _require(found.state == "CRITICAL", f"the risk state is {found.state} after a crash")
+        order = desk.submit(_wish("gamma"))
+        _require((order["state"], order["gate"]) == ("rejected", "risk"), "a real order passed the risk gate in a crash")
+    finally:
+        for broker in BROKERS:
+            desk.neighbours.steer(broker, price_factor="1")
+    _require(desk.risk.assess().state == "OK", "the risk state did not turn back")
+    return "CRITICAL in the crash, new risk refused, OK after"
+
+
+def no_marker(desk: Service) -> str:
+    """Without a marker a burst of real orders reaches no exchange."""
+    before = {name: desk.brokers[name].balances(account) for name, account in (("coinbase", "alpha"), ("kraken", "gamma"))}
+    with ThreadPoolExecutor(8) as pool:
+        orders = list(pool.map(desk.submit, [_wish(account) for account in ("alpha", "gamma") for _ in range(10)]))
+    _require(all((order["state"], order["gate"]) == ("skipped", "guard") for order in orders), "an order passed the guard")
+    after = {name: desk.brokers[name].balances(account) for name, account in (("coinbase", "alpha"), ("kraken", "gamma"))}
+    _require(before == after, "balances at an exchange moved")
+    return "20 intents, 20 skipped, no balance moved"
+
+
+SCENARIOS: Mapping[str, Callable[[Service], str]] = {
+    "burst": burst,
+    "exchange-outage": exchange_outage,
+    "breaker-trip": breaker_trip,
+    "price-gap": price_gap,
+    "no-marker": no_marker,
+}
+
+
+def run(folder: Path, scenarios: Mapping[str, Callable[[Service], str]] = SCENARIOS) -> int:
+    """Run the scenarios one after the other on a new desk under `folder`; 0 if all passed, else 1."""
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="stress-", dir=folder) as scratch:
+        desk = _scratch_desk(Path(scratch))
+        try:
+            desk.start()
+            for name, scenario in scenarios.items():
+                began = time.monotonic()
+                try:
+                    word, told = "PASSED", scenario(desk)
+                except Exception as error:  # noqa: BLE001 - a scenario that ends in any exception has failed
+                    word, told = "FAILED", str(error) or type(error).__name__
+                    failed.append(name)
+                print(f"{word} {name}: {told} ({time.monotonic() - began:.2f} s)", flush=True)
+        finally:
+            desk.stop()
+    summary: Mapping[str, Any] = {
+        "scenarios": len(scenarios),
+        "passed": len(scenarios) - len(failed),
+        "failed": len(failed),
+        "names": list(scenarios),
+        "failures": failed,
+        "at": clock.now(),
+    }
+    print(jsontext.dumps(summary), flush=True)
+    return 0 if scenarios and not failed else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m examples.desk.stress", description="Stress scenarios on a scratch desk.")
+    parser.add_argument("--home", type=Path, required=True, help="folder under which the scratch desk lives for a moment")
+    folder: Path = parser.parse_args(arguments).home
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return run(folder.absolute())
+    except (DeskError, OSError) as error:
+        print(f"stress: {error}", file=sys.stderr)
+        return 1
+
+
+def _scratch_desk(home: Path) -> Service:
+    prepare(home)
+    environ = {"PATH": os.environ.get("PATH", os.defpath), **{name: secrets.token_hex(20) for name in SECRETS}}
+    return Service(load(home, environ))
+
+
+def _wish(account: str, *, key: str = "") -> Intent:
+    return Intent(account=account, symbol="BTCUSDT", side="BUY", quantity=Decimal("0.0001"), key=key)
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise Failed(otherwise)
+
+
+def _await(condition: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(otherwise)
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
