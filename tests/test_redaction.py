@@ -203,8 +203,8 @@ NAMED: list[Any] = [
     {"auth": "hunter2hunter2hunter2"},
     {"session_id": "hunter2hunter2hunter2"},
     {"password_hash": "hunter2"},
-    {"name": "API_KEY", "set": True, "value": "hunter2"},
-    {"header": "Authorization", "values": ["hunter2"]},
+    {"body": {"name": "API_KEY", "set": True, "value": "hunter2"}},
+    {"rows": [{"header": "Authorization", "values": ["hunter2"]}]},
     {"headers": [["Cookie", "hunter2"]]},
     {"headers": [("X-Auth-Token", "hunter2")]},
 ]
@@ -216,6 +216,13 @@ def test_what_stands_under_a_secret_name_is_gone(facts: Any) -> None:
     clean = repr(Redactor().facts(facts))
     assert "hunter" not in clean
     assert REDACTED in clean
+
+
+def test_a_probe_may_show_what_it_was_told_is_no_secret() -> None:
+    """At the top, `name` and `value` are the probe's own: an item that says `secret: false` shows its value, unless it is known."""
+    facts = {"name": "BROKER_API_KEY", "set": True, "value": "k9Qd81hvnq"}
+    assert Redactor().facts(facts) == facts
+    assert Redactor(["k9Qd81hvnq"]).facts(facts)["value"] == REDACTED
 
 
 def test_numbers_and_switches_under_a_secret_name_stay() -> None:

@@ -50,8 +50,11 @@ class Redactor:
         return cls(_environment_secrets(environ))
 
     def facts(self, value: Any) -> Any:
-        """The same shape with every secret replaced; numbers, booleans and null are left, and mappings are gone through."""
-        return self._facts(value, False)
+        """The same shape with every secret replaced; numbers, booleans and null are left, and mappings are gone through.
+
+        What stands at the top are the probe's own words: that `name` names a secret hides the `value` beside it only further down.
+        """
+        return self._mapping(value, False, top=True) if isinstance(value, Mapping) else self._facts(value, False)
 
     def text(self, text: str) -> str:
         """The text with every secret replaced, in time that grows with its length only."""
@@ -75,9 +78,9 @@ class Redactor:
             return tuple(parts) if isinstance(value, tuple) else parts
         return self.text(str(value)) if isinstance(value, str) else value
 
-    def _mapping(self, value: Mapping[Any, Any], below: bool) -> dict[Any, Any]:
+    def _mapping(self, value: Mapping[Any, Any], below: bool, *, top: bool = False) -> dict[Any, Any]:
         """`below` says that a secret name stands above, so that `{value: …}` holds the secret."""
-        if not below and not NAMING.isdisjoint(value):
+        if not (below or top) and not NAMING.isdisjoint(value):
             names = [value[name] for name in NAMING if name in value]
             below = any(isinstance(name, str) and " " not in name and strength(name) == 2 for name in names)
         clean: dict[Any, Any] = {}
