@@ -219,7 +219,7 @@ def test_what_stands_under_a_secret_name_is_gone(facts: Any) -> None:
 
 
 def test_a_probe_may_show_what_it_was_told_is_no_secret() -> None:
-    """At the top, `name` and `value` are the probe's own: an item that says `secret: false` shows its value, unless it is known."""
+    """At the top, `name` and `value` are the probe's own: `secret: false` shows the value, unless it is known."""
     facts = {"name": "BROKER_API_KEY", "set": True, "value": "k9Qd81hvnq"}
     assert Redactor().facts(facts) == facts
     assert Redactor(["k9Qd81hvnq"]).facts(facts)["value"] == REDACTED

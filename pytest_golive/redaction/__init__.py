@@ -52,7 +52,7 @@ class Redactor:
     def facts(self, value: Any) -> Any:
         """The same shape with every secret replaced; numbers, booleans and null are left, and mappings are gone through.
 
-        What stands at the top are the probe's own words: that `name` names a secret hides the `value` beside it only further down.
+        At the top stand the probe's own words: that `name` names a secret hides the `value` beside it only further down.
         """
         return self._mapping(value, False, top=True) if isinstance(value, Mapping) else self._facts(value, False)
 
