@@ -1,0 +1,122 @@
+"""The signed evidence to the bytes of the page: a pure function, so that anybody can make the same page again.
+
+The page is ASCII with line feeds, runs no script and asks for nothing from anywhere; its content security policy says so to the
+browser. Everything that people or targets wrote is escaped by the template engine, and what cannot be seen is spelled out.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, final
+
+from pytest_golive import canonical
+from pytest_golive.errors import EnvelopeRejected, ReportRejected
+from pytest_golive.report import reading, strip, words
+from pytest_golive.signing import dsse
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+EVIDENCE_BEGIN = '<script type="application/vnd.in-toto+dsse" id="golive-evidence">\n'
+APPROVALS_BEGIN = "<!--golive:approvals-->\n"
+APPROVALS_LIST = '<script type="application/vnd.in-toto.bundle" id="golive-approvals">\n'
+APPROVALS_END = "<!--/golive:approvals-->\n"
+ELEMENT_END = "</script>\n"
+PAGE_END = "</body>\n</html>\n"
+_TEMPLATES: Mapping[int, str] = {1: "page-1"}
+_HINT = "make it again from the run that it claims to come from"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A template and its style, with the digest by which the page lets a browser apply it."""
+
+    template: Template
+    style: str
+    style_digest: str
+
+
+def render(envelope: str, approvals: Sequence[str] = ()) -> bytes:
+    """The page of one evidence envelope, a line of DSSE JSON; ReportRejected if there is no go-live statement in it.
+
+    Signatures are not looked at: whom to trust is the business of `verify`, which renders again what a trusted key signed.
+    Template 1 has no place to show approvals, and nothing that nobody can see may be in a page, so that approvals are refused.
+    """
+    payload = _payload(envelope)
+    return render_statement(parse(payload), canonical.sha256(payload), envelope, approvals)
+
+
+def render_statement(statement: Mapping[str, Any], digest: str, envelope: str, approvals: Sequence[str] = ()) -> bytes:
+    """The page of a statement that was taken out of `envelope`; `digest` is the sha256 of the payload it was parsed from."""
+    if approvals:
+        raise ReportRejected(
+            "the page carries approvals, and template 1 cannot show them", hint="read it with a newer version of pytest-golive"
+        )
+    if not envelope.isascii() or not envelope.isprintable() or "<" in envelope:
+        raise ReportRejected("the envelope is not one line of plain text", hint=_HINT)
+    form = _form(_template_version(statement))
+    page = reading.read(statement, digest)
+    text = form.template.render(
+        page=page,
+        strip=strip.draw(page.order, tuple(page.sections)),
+        style=form.style,
+        style_digest=form.style_digest,
+        approvals_begin=APPROVALS_BEGIN,
+        approvals_list=APPROVALS_LIST + ELEMENT_END,
+        approvals_end=APPROVALS_END,
+    )
+    head = words.visible(text).encode("ascii", "xmlcharrefreplace")
+    return b"".join((head, EVIDENCE_BEGIN.encode(), envelope.encode(), b"\n", ELEMENT_END.encode(), PAGE_END.encode()))
+
+
+def parse(payload: bytes) -> dict[str, Any]:
+    """The statement in a payload; ReportRejected unless the payload is the one canonical writing of a JSON object."""
+    try:
+        statement = json.loads(payload)
+        if isinstance(statement, dict) and canonical.dumps(statement) == payload:
+            return statement
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ReportRejected("the evidence is not JSON", hint=_HINT) from error
+    raise ReportRejected("the evidence is not canonical JSON", hint=_HINT)
+
+
+def _payload(envelope: str) -> bytes:
+    try:
+        return dsse.strict_base64(json.loads(envelope)["payload"])
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError, EnvelopeRejected) as error:
+        raise ReportRejected("this is not a DSSE envelope", hint=_HINT) from error
+
+
+def _template_version(statement: Mapping[str, Any]) -> int:
+    try:
+        version = statement["predicate"]["golive"]["template"]
+    except (KeyError, TypeError) as error:
+        raise ReportRejected("the evidence is not a go-live statement", hint=_HINT) from error
+    if type(version) is not int or version not in _TEMPLATES:
+        raise ReportRejected(
+            f"the page wants template {ascii(version)[:40]}, which is not known here",
+            hint="use the version of pytest-golive that wrote it, or a newer one",
+        )
+    return version
+
+
+@functools.cache
+def _form(version: int) -> _Form:
+    """The compiled template and its style; the files of a version never change once it was released."""
+    from jinja2 import Environment, StrictUndefined
+
+    room = resources.files(__package__)
+    style = (room / f"{_TEMPLATES[version]}.css").read_text(encoding="ascii")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    template = environment.from_string((room / f"{_TEMPLATES[version]}.html.j2").read_text(encoding="ascii"))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _Form(template, style, digest)

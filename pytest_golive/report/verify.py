@@ -1,0 +1,140 @@
+"""A page held against its own evidence: a trusted signature, and then every byte rendered again and compared.
+
+Signatures alone would miss a page that shows something else than what was signed; comparing misses nothing. Mail and browsers
+like to change line ends, so that this damage, which leaves the evidence whole, is told apart from a forgery; it is still refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from pytest_golive import canonical
+from pytest_golive.errors import EnvelopeRejected, ReportRejected
+from pytest_golive.report.render import (
+    APPROVALS_BEGIN,
+    APPROVALS_END,
+    APPROVALS_LIST,
+    ELEMENT_END,
+    EVIDENCE_BEGIN,
+    parse,
+    render_statement,
+)
+from pytest_golive.signing import dsse
+from pytest_golive.signing.keys import PublicKey
+
+MAX_PAGE = 50_000_000
+"""Bytes of the largest page that is read at all."""
+
+_START = b"<!DOCTYPE html>\n"
+_BOM = b"\xef\xbb\xbf"
+_AGAIN = "get the file again from where it was made; do not act on this copy"
+_EVIDENCE = re.compile(r"<[^<>]*golive-evidence", re.IGNORECASE)
+_LIST = re.compile(r"<[^<>]*golive-approvals", re.IGNORECASE)
+_REGION = re.compile(r"<!--\s*/?\s*golive:approvals", re.IGNORECASE)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """What a page carries for machines, as it stands there: nothing of it has been verified."""
+
+    envelope: str
+    approvals: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedReport:
+    """The statement of a page that verified, its digest, and the fingerprints of the trusted keys that signed it."""
+
+    payload: dict[str, Any]
+    payload_sha256: str
+    keyids: tuple[str, ...]
+
+
+def extract(page: bytes) -> Extracted:
+    """The envelope and the approvals of a page; ReportRejected unless each stands there exactly once, in its one form."""
+    if len(page) > MAX_PAGE:
+        raise ReportRejected(f"the page is larger than {MAX_PAGE:,} bytes", hint="this is no sign-off page")
+    if not page.startswith(_START):
+        raise ReportRejected("this is not a sign-off page", hint="name a report.html that a run has left behind")
+    if not page.rstrip().endswith(b"</html>") and b"</html>" not in page:
+        raise ReportRejected("the page is cut short: its end is missing", hint=_AGAIN)
+    try:
+        text = page.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ReportRejected(f"the page holds a byte that is not ASCII, at offset {error.start}", hint=_AGAIN) from None
+    envelope = _between(text, EVIDENCE_BEGIN, "\n" + ELEMENT_END, _EVIDENCE, 1, "golive-evidence element")
+    region = _between(text, APPROVALS_BEGIN, APPROVALS_END, _REGION, 2, "approvals region")
+    if APPROVALS_LIST not in region:
+        raise ReportRejected("the page has no list in its approvals region", hint=_AGAIN)
+    lines = _between(text, APPROVALS_LIST, ELEMENT_END, _LIST, 1, "golive-approvals element")
+    return Extracted(envelope=envelope, approvals=tuple(lines.splitlines()))
+
+
+def verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
+    """The statement that one of `keys` signed and that this page shows, byte for byte; ReportRejected for anything else.
+
+    Whether the statement is still valid, and whether it permits anything, is for the caller to judge.
+    """
+    mended = page.removeprefix(_BOM).replace(b"\r\n", b"\n")
+    verified = _verify(mended, keys)
+    if mended != page:
+        marks = [
+            *(["a byte order mark was put in front"] if page.startswith(_BOM) else []),
+            *(["line ends were changed to CRLF"] if b"\r\n" in page else []),
+        ]
+        raise ReportRejected(
+            f"transport-damaged, evidence intact: {' and '.join(marks)}",
+            hint="nothing that is shown was altered; send the file zipped or as application/octet-stream",
+        )
+    return verified
+
+
+def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
+    found = extract(page)
+    try:
+        opened = dsse.open_envelope(found.envelope, keys)
+    except EnvelopeRejected as error:
+        raise ReportRejected(f"the evidence is not to be believed: {error.message}", hint=error.hint) from error
+    statement, digest = parse(opened.payload), canonical.sha256(opened.payload)
+    again = render_statement(statement, digest, found.envelope, found.approvals)
+    if page != again:
+        raise ReportRejected(
+            _difference(page, again), hint="the page shows something else than what was signed; do not act on it"
+        )
+    return VerifiedReport(payload=statement, payload_sha256=digest, keyids=opened.keyids)
+
+
+def _between(text: str, begin: str, end: str, mention: re.Pattern[str], mentions: int, name: str) -> str:
+    """What stands between the one `begin` and the first `end` after it, if `mention` matches as often as it must."""
+    count = len(mention.findall(text))
+    if count < mentions or begin not in text:
+        raise ReportRejected(f"the page has no {name}", hint=_AGAIN)
+    if count > mentions:
+        raise ReportRejected(f"the page has more than one {name}", hint="do not trust it: somebody added to it")
+    start = text.index(begin) + len(begin)
+    stop = text.find(end, start)
+    if stop < 0:
+        raise ReportRejected(f"the {name} of the page has no end", hint=_AGAIN)
+    return text[start:stop]
+
+
+def _difference(page: bytes, again: bytes) -> str:
+    """Where the page first leaves what its evidence renders to."""
+    if page.startswith(again):
+        return f"the page was altered: {len(page) - len(again):,} bytes follow its end"
+    # the common prefix by halving: one comparison of megabytes is cheap, one of each byte is not
+    low, high = 0, min(len(page), len(again))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if page[:middle] == again[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    line = page.count(b"\n", 0, low) + 1
+    shown, signed = (ascii(text[low : low + 40].decode("ascii", "replace")) for text in (page, again))
+    return f"the page was altered: line {line} shows {shown} where the signed evidence gives {signed}"
