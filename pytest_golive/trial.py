@@ -66,6 +66,7 @@ class _Run:
     needs: tuple[str, ...]
     late: bool = False
     begun: bool = False
+    queued: bool = False
     waiting: int = 0
     future: Future[Finding] = field(default_factory=Future)
 
@@ -184,6 +185,7 @@ class Trial:
                 self._enqueue(run)
 
     def _enqueue(self, run: _Run) -> None:
+        run.queued = True
         self._lane(run).put(run)
 
     def _lane(self, run: _Run) -> _Lane:
@@ -201,8 +203,9 @@ class Trial:
         for need in run.needs:
             self.finding(need)
         if run.item.acts:
+            # a late run that has begun and is not queued is one that waits for this one
             for other in self._runs.values():
-                if other.begun and other is not run:
+                if other.queued or (other.begun and not other.late):
                     other.future.result()
         with self._lock:
             self._enqueue(run)

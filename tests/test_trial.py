@@ -256,6 +256,28 @@ def test_acting_needs_permission() -> None:
     assert looked == []
 
 
+def test_what_rests_on_acting_items_waits_for_them() -> None:
+    """An item that requires acting ones can be asked for first; they act, one after the other, and then it looks."""
+    order: list[str] = []
+
+    def told(name: str) -> Callable[[Context], Facts]:
+        def look(_: Context) -> Facts:
+            order.append(name)
+            return {"ok": True}
+
+        return look
+
+    items = [
+        item("above", told("above"), requires=("act-1", "act-2", "read")),
+        item("read", told("read")),
+        item("act-1", told("act-1"), acts=True),
+        item("act-2", told("act-2"), acts=True, requires=("act-1",)),
+    ]
+    found = run(items, allow_acting=True)
+    assert {finding.outcome for finding in found.values()} == {Outcome.PASSED}
+    assert order == ["read", "act-1", "act-2", "above"]
+
+
 @dataclass
 class Turning:
     """Facts that change from look to look."""

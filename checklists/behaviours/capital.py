@@ -11,11 +11,13 @@ from behaviours.ask import environment_of, get, signed
 
 
 def buffers(home: str, api: str, exchanges: Mapping[str, str]) -> dict[str, Any]:
-    """For each account of the desk: total as the exchange tells it, reserved as the ledger has it, and the buffer 1 - reserved / total."""
+    """For each account that trades real money: total as the exchange tells it, reserved as the ledger has it, and the buffer 1 - reserved / total."""
     environ = environment_of(f"{home}/desk.pid")
     reserved = _reserved(f"{home}/ledger.sqlite")
     told = []
     for account in get(f"{api}/accounts").body["accounts"]:
+        if account["kind"] != "live":
+            continue
         name, broker = account["account"], account["broker"]
         key, secret = environ[f"{broker.upper()}_API_KEY"], environ[f"{broker.upper()}_API_SECRET"]
         balances = signed(exchanges[broker], f"/account/{name}", key, secret).body["balances"]

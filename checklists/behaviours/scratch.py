@@ -1,0 +1,120 @@
+"""A second desk in a folder of its own, started as an operator starts one, for drills that must not touch the first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from behaviours.ask import post, signed
+
+LIVE = {"DRY_RUN_MODE": "false", "LIVE_CAPITAL_VERIFIED": "true"}
+
+SETTINGS = """\
+version: 1
+activation_enabled: true
+require_testnet_history: false
+require_risk_state: ""
+require_ess_inactive: false
+checklists: [scratch.yaml]
+target: {name: Second desk, demo: true}
+"""
+
+CHECKLIST = """\
+version: 1
+checklist: {name: scratch, title: The second desk, owner: drill}
+items:
+- id: scratch-dry-run-off
+  title: Simulation is switched off in the second desk
+  severity: critical
+  phase: pre-deploy
+  owner: drill
+  source: {document: "000", section: "2. Pre-Flight Checks", line: 39}
+  why: The drill needs one critical item that can be made to fail.
+  fix: Start the second desk with DRY_RUN_MODE=false.
+  env: {name: DRY_RUN_MODE, as: boolean, pid_file: desk.pid}
+  expect: {value: false}
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A second desk that runs."""
+
+    home: str
+    api: str
+    exchange: str
+    process: subprocess.Popen[bytes]
+    environ: Mapping[str, str]
+
+    def order(self) -> tuple[str, Mapping[str, Any]]:
+        """Send one small order for real money; its key, and what the desk says of it."""
+        key = f"golive-{secrets.token_hex(8)}"
+        wish = {"account": "alpha", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
+        return key, post(f"{self.api}/orders", wish).body
+
+    def at_exchange(self, key: str) -> int:
+        """The status with which the exchange itself answers for an order: 200 if it has it, 404 if not."""
+        return signed(self.exchange, f"/orders/{key}", self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]).status
+
+    def activate(self) -> int:
+        """Run `golive activate` on it, and give the exit status."""
+        command = [sys.executable, "-m", "pytest_golive.cli", "activate", "--yes", "--operator", "drill", "--config", "golive.yaml"]
+        return subprocess.run(command, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60).returncode
+
+    @property
+    def marker(self) -> Path:
+        """Where its marker is, or would be."""
+        return Path(self.home, "go_live.active")
+
+
+@contextlib.contextmanager
+def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
+    """A desk on a fresh folder, trusting the same keys as the one at `home`; stopped and removed at the end, whatever happened."""
+    folder = tempfile.mkdtemp(prefix="golive-desk-")
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        for name in ("trusted_keys", ".env"):
+            shutil.copy(Path(home, name), folder)
+        for name in ("logs", "exchanges"):
+            Path(folder, name).mkdir()
+        Path(folder, "golive.yaml").write_text(SETTINGS, encoding="ascii")
+        Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
+        keys = {f"{venue}_API_{part}": secrets.token_hex(20) for venue in ("COINBASE", "KRAKEN", "TESTNET") for part in ("KEY", "SECRET")}
+        environ = {**os.environ, **LIVE, **keys, **switches}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "examples.desk", "serve", "--home", folder, "--tethered"],
+            cwd=checkout,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        urls = json.loads(process.stdout.readline())["urls"]
+        yield Desk(home=folder, api=urls["api"], exchange=urls["coinbase"], process=process, environ=environ)
+    finally:
+        if process is not None:
+            _end(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,24 @@
+"""Is a passing activation the only way from simulation to real orders? Tried on second desks, so that the first stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from behaviours.scratch import desk
+
+
+def only_by_activation(checkout: str, home: str) -> dict[str, Any]:
+    """Facts on an activation that must be refused, a marker that is only touched, and an activation that passes."""
+    with desk(checkout, home, DRY_RUN_MODE="true") as second:
+        status = second.activate()
+        key, order = second.order()
+        refused = {"exit": status, "marker": second.marker.exists(), "order": order["state"], "at_exchange": second.at_exchange(key)}
+    with desk(checkout, home) as second:
+        second.marker.touch()
+        key, order = second.order()
+        touched = {"order": order["state"], "at_exchange": second.at_exchange(key)}
+        second.marker.unlink()
+        status = second.activate()
+        key, order = second.order()
+        activated = {"exit": status, "marker": second.marker.exists(), "order": order["state"], "at_exchange": second.at_exchange(key)}
+    return {"refused": refused, "touched": touched, "activated": activated}
