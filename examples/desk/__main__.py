@@ -96,6 +96,7 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
         "DESK_CACHE_HOST": host,
         "DESK_CACHE_PORT": port,
         "DESK_ROOT": str(settings.ROOT),
+        "DESK_PYTHON": sys.executable,
     }
 
 

@@ -28,7 +28,7 @@ class Adoption:
     def adopt(self, account: Account) -> bool:
         """Take the account on and record how that went; holdings that are in the books already stay as they are."""
         environment = TESTNET if account.drill else LIVE
-        broker = self._brokers[TESTNET if account.drill else account.broker]
+        broker = self._brokers[account.broker]
         at = clock.iso(self._now())
         state, reason = "adopted", ""
         try:

@@ -10,8 +10,8 @@ from typing import Any, final
 
 from examples.desk import clock, dashboard, faults, metrics
 from examples.desk.errors import BrokerError, DeskError
-from examples.desk.health import HEALTHY
 from examples.desk.gates import Intent
+from examples.desk.health import HEALTHY
 from examples.desk.service import SERVICES, Service
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET, Account
 from examples.desk.web import Answer, Refused, Request, Routes, answer, page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, final
@@ -89,8 +89,8 @@ def of_workers(name: str, workers: Sequence[Worker], reason: str, at: datetime) 
     }
 
 
-def of_threads(workers: Mapping[str, Worker], at: datetime) -> dict[str, Any]:
-    """The trading threads by account, with their last sign of life."""
+def of_threads(workers: Mapping[str, Worker], expected: Collection[str], at: datetime) -> dict[str, Any]:
+    """The trading threads by account, with their last sign of life, held against the accounts that should have one."""
     threads = [
         {
             "account": account,
@@ -101,7 +101,14 @@ def of_threads(workers: Mapping[str, Worker], at: datetime) -> dict[str, Any]:
         for account, worker in workers.items()
     ]
     halted = [thread["account"] for thread in threads if not thread["alive"]]
-    return {"threads": threads, "expected": len(workers), "alive": len(threads) - len(halted), "halted": halted, "checked_at": at}
+    return {
+        "threads": threads,
+        "expected": len(expected),
+        "alive": len(threads) - len(halted),
+        "halted": halted,
+        "missing": [account for account in expected if account not in workers],
+        "checked_at": at,
+    }
 
 
 def _beats(worker: Worker, at: datetime) -> bool:

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS skips(
   quantity TEXT NOT NULL, gate TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS positions(
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL,
-  cost TEXT NOT NULL, fees TEXT NOT NULL, entry_order_id TEXT NOT NULL, opened_at TEXT NOT NULL,
+  cost TEXT NOT NULL, bought TEXT NOT NULL, entry_value TEXT NOT NULL, exit_value TEXT NOT NULL, fees TEXT NOT NULL,
+  entry_order_id TEXT UNIQUE NOT NULL, opened_at TEXT NOT NULL,
   UNIQUE (account, environment, symbol));
 CREATE TABLE IF NOT EXISTS reservations(
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL, symbol TEXT NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS reservations(
   at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trades(
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, environment TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL,
-  entry_order_id TEXT NOT NULL, exit_order_id TEXT UNIQUE NOT NULL, entry_value TEXT NOT NULL, exit_value TEXT NOT NULL,
+  entry_order_id TEXT UNIQUE NOT NULL, exit_order_id TEXT UNIQUE NOT NULL, entry_value TEXT NOT NULL, exit_value TEXT NOT NULL,
   fees TEXT NOT NULL, profit TEXT NOT NULL, state TEXT NOT NULL, opened_at TEXT NOT NULL, closed_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS breakers(
   account TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('closed', 'open', 'half-open')), failures INTEGER NOT NULL,

@@ -101,7 +101,7 @@ class Service:
         self.broker_health = {
             name: BrokerHealth(
                 broker,
-                next(a.name for a in ACCOUNTS.values() if name == TESTNET or (a.broker == name and not a.drill)),
+                next(account.name for account in ACCOUNTS.values() if account.broker == name),
                 now=clock.now,
             )
             for name, broker in self.brokers.items()
@@ -158,7 +158,7 @@ class Service:
 
     def threads(self) -> dict[str, Any]:
         """The trading threads with their last sign of life."""
-        return of_threads({name: trader.worker for name, trader in self.traders.items()}, clock.now())
+        return of_threads({name: trader.worker for name, trader in self.traders.items()}, ACCOUNTS, clock.now())
 
     def service_health(self, name: str) -> dict[str, Any]:
         """One service: its worker lives and beats; the market's also has prices of every broker."""

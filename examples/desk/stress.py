@@ -1,7 +1,7 @@
 """Stress scenarios, really run against a scratch desk in this process: what breaks must break as it should, and mend again.
 
-`python -m examples.desk.stress --home FOLDER` prints one line for each scenario and a summary as the last line, in JSON. The
-scratch desk lives in a folder of its own under FOLDER and is removed. Exit status 0 only if every scenario passed.
+`python -m examples.desk.stress` prints one line for each scenario, the counts, and a summary in JSON as the last line. The
+scratch desk lives in a folder of its own and is removed. Exit status 0 only if every scenario passed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 from examples.desk import clock, jsontext
 from examples.desk.errors import DeskError
-from examples.desk.home import prepare
 from examples.desk.gates import Intent
+from examples.desk.home import prepare
 from examples.desk.service import Service
 from examples.desk.settings import SECRETS, load
 from examples.desk.symbols import BROKERS, TESTNET
@@ -113,7 +113,7 @@ def no_marker(desk: Service) -> str:
     _require(all((order["state"], order["gate"]) == ("skipped", "guard") for order in orders), "an order passed the guard")
     after = {name: desk.brokers[name].balances(account) for name, account in (("coinbase", "alpha"), ("kraken", "gamma"))}
     _require(before == after, "balances at an exchange moved")
-    return "20 intents, 20 skipped, no balance moved"
+    return "20 intents, all refused by the guard, no balance moved"
 
 
 SCENARIOS: Mapping[str, Callable[[Service], str]] = {
@@ -125,8 +125,8 @@ SCENARIOS: Mapping[str, Callable[[Service], str]] = {
 }
 
 
-def run(folder: Path, scenarios: Mapping[str, Callable[[Service], str]] = SCENARIOS) -> int:
-    """Run the scenarios one after the other on a new desk under `folder`; 0 if all passed, else 1."""
+def run(folder: Path | None = None, scenarios: Mapping[str, Callable[[Service], str]] = SCENARIOS) -> int:
+    """Run the scenarios one by one on a new desk under `folder` (or among the temporary files); 0 if all passed, else 1."""
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="stress-", dir=folder) as scratch:
         desk = _scratch_desk(Path(scratch))
@@ -150,6 +150,7 @@ def run(folder: Path, scenarios: Mapping[str, Callable[[Service], str]] = SCENAR
         "failures": failed,
         "at": clock.now(),
     }
+    print(" ".join(f"{name}={summary[name]}" for name in ("scenarios", "passed", "failed")))
     print(jsontext.dumps(summary), flush=True)
     return 0 if scenarios and not failed else 1
 
@@ -157,11 +158,15 @@ def run(folder: Path, scenarios: Mapping[str, Callable[[Service], str]] = SCENAR
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m examples.desk.stress", description="Stress scenarios on a scratch desk.")
-    parser.add_argument("--home", type=Path, required=True, help="folder under which the scratch desk lives for a moment")
-    folder: Path = parser.parse_args(arguments).home
+    parser.add_argument(
+        "--home", type=Path, help="folder under which the scratch desk lives for a moment (default: temporary files)"
+    )
+    folder: Path | None = parser.parse_args(arguments).home
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return run(folder.absolute())
+        if folder is not None:
+            folder = folder.absolute()
+            folder.mkdir(parents=True, exist_ok=True)
+        return run(folder)
     except (DeskError, OSError) as error:
         print(f"stress: {error}", file=sys.stderr)
         return 1

@@ -33,7 +33,7 @@ CASH = "USDT"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account at a broker; a drill account trades on the testnet only."""
+    """An account at a broker; that of a drill account is the testnet, and it never trades anywhere else."""
 
     name: str
     broker: str
@@ -50,8 +50,8 @@ ACCOUNTS: Mapping[str, Account] = {
         Account(name="alpha", broker="coinbase"),
         Account(name="beta", broker="kraken"),
         Account(name="gamma", broker="kraken"),
-        Account(name="drill-a", broker="coinbase", drill=True),
-        Account(name="drill-b", broker="kraken", drill=True),
+        Account(name="drill-a", broker=TESTNET, drill=True),
+        Account(name="drill-b", broker=TESTNET, drill=True),
     )
 }
 

@@ -1,0 +1,130 @@
+"""Each fault really changes what the desk tells, and its undoing brings that back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from examples.desk import faults
+from examples.desk.cache import ask
+
+
+def _cache_answers(desk: Any) -> bool:
+    try:
+        return ask(desk.desk.urls["cache"], "PING") == "PONG"
+    except OSError:
+        return False
+
+
+# what is to be seen while all is well, and is not while the fault is on
+SEEN: dict[str, Callable[[Any], bool]] = {
+    "adoption-failed": lambda desk: desk.get("/adoption")["failures"] == [],
+    "buffer-violated": lambda desk: all(
+        a["buffer"] >= desk.get("/capital")["buffer_required"] for a in desk.get("/capital")["accounts"]
+    ),
+    "cache-down": _cache_answers,
+    "ess-active": lambda desk: desk.get("/ess")["state"] == "inactive",
+    "metrics-empty": lambda desk: desk.get("/metrics.size") > 0,
+    "no-testnet-history": lambda desk: sum(t["environment"] == "testnet" for t in desk.get("/trades")["trades"]) >= 4,
+    "risk-critical": lambda desk: desk.get("/risk")["state"] == "OK",
+    "stop-file": lambda desk: not desk.get("/mode")["stop_file"]["present"],
+    **{
+        f"broker-unhealthy:{n}": lambda desk, n=n: desk.get(f"/brokers/{n}/health")["authenticated"]
+        for n in ("coinbase", "kraken")
+    },
+    **{f"broker-outage:{n}": lambda desk, n=n: desk.get(f"/brokers/{n}/health")["reachable"] for n in ("coinbase", "kraken")},
+    **{
+        f"thread-halted:{n}": lambda desk, n=n: n not in desk.get("/threads")["halted"]
+        for n in ("alpha", "beta", "gamma", "drill-a", "drill-b")
+    },
+    **{
+        f"service-degraded:{n}": lambda desk, n=n: desk.status(f"/services/{n}/health") == desk.status("/health") == 200
+        for n in ("execution", "risk", "capital", "isolation", "market")
+    },
+}
+
+
+class _Seeing:
+    """The shared desk, with the size of its metrics page, which is no JSON."""
+
+    def __init__(self, client: Any) -> None:
+        self.desk, self.status, self._client = client.desk, client.status, client
+
+    def get(self, target: str) -> Any:
+        if target != "/metrics.size":
+            return self._client.get(target)
+        import urllib.request
+
+        with urllib.request.urlopen(self.desk.urls["api"] + "/metrics") as answer:
+            return len(answer.read())
+
+
+def test_every_fault_is_tried() -> None:
+    """No fault can be switched that these tests do not look at."""
+    assert set(SEEN) == set(faults.names())
+
+
+@pytest.mark.parametrize("name", sorted(SEEN))
+def test_a_fault_breaks_and_its_undoing_mends(name: str, shared: Any, eventually: Any) -> None:
+    """A fault is seen from outside once it is on, and no longer once it is off."""
+    desk, good = _Seeing(shared), SEEN[name]
+    eventually(lambda: good(desk))
+    shared.fault(name, on=True)
+    try:
+        eventually(lambda: not good(desk))
+        assert shared.get("/faults")["on"] == [name]
+    finally:
+        shared.fault(name, on=False)
+    eventually(lambda: good(desk))
+    assert shared.get("/faults")["on"] == []
+
+
+def test_a_desk_without_faults_cannot_be_broken(start: Any) -> None:
+    """A desk that was started without faults refuses to switch one on."""
+    desk = start(faults=False)
+    assert desk.post("/faults", name="stop-file", on=True)[0] == 403
+    assert not (desk.desk.home / "EMERGENCY_STOP").exists()
+
+
+def test_an_unknown_fault_is_refused(shared: Any) -> None:
+    """A fault that does not exist is an error that names those that do."""
+    status, body = shared.post("/faults", name="thread-halted:nobody", on=True)
+    assert status == 404
+    assert "thread-halted:alpha" in body["error"]
+
+
+def test_the_drill_leaves_the_stop_of_somebody_else_alone(shared: Any) -> None:
+    """A stop file and an emergency stop that a person made are neither taken over nor removed by a drill."""
+    stop = shared.desk.home / "EMERGENCY_STOP"
+    stop.write_text("by a person\n")
+    try:
+        assert shared.post("/faults", name="stop-file", on=True)[0] == 409
+        shared.fault("stop-file", on=False)
+        assert stop.read_text() == "by a person\n"
+    finally:
+        stop.unlink()
+    shared.post("/ess/trip", reason="by a person")
+    try:
+        assert shared.post("/faults", name="ess-active", on=True)[0] == 409
+        shared.fault("ess-active", on=False)
+        assert shared.get("/ess")["reason"] == "by a person"
+    finally:
+        shared.post("/ess/reset", reason="test over")
+
+
+def test_a_drill_that_was_interrupted_is_undone_at_the_next_start(start: Any) -> None:
+    """A desk that was killed in the middle of a drill mends at its next start what the drill broke."""
+    desk = start()
+    for name in ("no-testnet-history", "stop-file", "buffer-violated", "ess-active"):
+        desk.fault(name, on=True)
+    desk.desk.process.kill()
+    desk.desk.stop()
+    again = start()
+    assert again.get("/faults")["on"] == []
+    assert not again.get("/mode")["stop_file"]["present"]
+    assert again.get("/ess")["state"] == "inactive"
+    assert again.get("/trades")["total"] == 4
+    assert all(trade["environment"] == "testnet" for trade in again.get("/trades")["trades"])
+    assert min(account["buffer"] for account in again.get("/capital")["accounts"]) > 0
