@@ -24,7 +24,7 @@ from pytest_golive import __version__, activation, canonical, checklist, manifes
 from pytest_golive.config import Settings
 from pytest_golive.errors import GoliveError
 from pytest_golive.journal import Journal
-from pytest_golive.model import Checklist, Decision, Ruling, Word
+from pytest_golive.model import Checklist, Decision, Phase, Ruling, Word
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import SessionKey, session_key
@@ -43,6 +43,8 @@ class RunFacts:
     wall_seconds: float
     operator: str | None
     command: str
+    phases: tuple[Phase, ...]
+    gates: bool
     partial: tuple[str, ...]
     versions: Mapping[str, str]
 
@@ -150,6 +152,8 @@ class Closing:
                 wall_seconds=run.wall_seconds,
                 sum_seconds=total,
                 command=run.command,
+                phases=run.phases,
+                gates=run.gates,
                 partial=run.partial,
                 versions={"pytest-golive": __version__, "python": platform.python_version(), **run.versions},
             ),
@@ -174,6 +178,7 @@ class Closing:
         if not settings.activation_enabled:
             return self._hand_over(envelope, None, run)
         looked = readiness.look(checklists, surroundings)
+        run = replace(run, phases=readiness.PHASES, gates=False)
         ready = self._payload(looked, checklists=checklists, run=run, total=_seconds_of(looked.rulings))
         return self._hand_over(envelope, dsse.sign(ready, self.signer), run)
 
@@ -254,7 +259,14 @@ def activate_report(
         allow_acting=settings.target.allow_acting,
     )
     run = RunFacts(
-        began=now, wall_seconds=0.0, operator=operator, command="golive activate REPORT", partial=(), versions={}
+        began=now,
+        wall_seconds=0.0,
+        operator=operator,
+        command="golive activate REPORT",
+        phases=readiness.PHASES,
+        gates=False,
+        partial=(),
+        versions={},
     )
     return prepare(settings, environ).activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
 

@@ -110,12 +110,9 @@ class Gate:
         return not (option.collectonly or option.setuponly or option.setupplan)
 
     @property
-    def partial(self) -> list[str]:
+    def partial(self) -> tuple[str, ...]:
         """What kept the session from being whole, as phrases."""
-        phrases = list(dict.fromkeys(self.trouble))
-        if tuple(self.phases) != tuple(self.settings.phases):
-            phrases.append(f"only the phase {', '.join(self.phases)} was asked for")
-        return phrases
+        return tuple(dict.fromkeys(self.trouble))
 
     # Collection.
 
@@ -260,7 +257,9 @@ class Gate:
                 wall_seconds=wall,
                 operator=self.config.getoption("golive_operator"),
                 command=self.redactor.text(" ".join(["pytest", *self.config.invocation_params.args])),
-                partial=tuple(self.partial),
+                phases=self.phases,
+                gates=not self._rehearsal(),
+                partial=self.partial,
                 versions={"pytest": pytest.__version__},
             ),
             activate=not self.config.getoption("golive_no_marker") and not self._rehearsal(),
@@ -295,9 +294,7 @@ class Gate:
 
     def decide(self) -> Decision:
         """The decision over everything declared, as things stand."""
-        phases = self.phases
-        partial = list(dict.fromkeys(self.trouble))
-        return decision.decide(self.items, self.findings, phases=phases, now=_now(), partial=partial)
+        return decision.decide(self.items, self.findings, phases=self.phases, now=_now(), partial=self.partial)
 
 
 def _seen(node: ItemNode, call: pytest.CallInfo[None]) -> Finding | None:

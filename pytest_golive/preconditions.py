@@ -74,6 +74,8 @@ class Statement:
     valid_until: datetime
     environment: str
     partial: tuple[str, ...]
+    phases: tuple[str, ...]
+    gates: bool
     manifest: Mapping[str, Any]
     items: Mapping[str, Mapping[str, Any]]
 
@@ -98,6 +100,8 @@ def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
             valid_until=_time(decision["valid_until"]),
             environment=golive["target"]["environment"],
             partial=tuple(golive["run"]["partial"]),
+            phases=tuple(golive["run"]["phases"]),
+            gates=golive["run"]["gates"] is True,
             manifest=manifest,
             items={item["id"]: item for item in items},
         )
@@ -138,6 +142,8 @@ def _preflight(demands: Demands) -> str:
         raise Refusal(f"the gate run says {run.word} although items failed: {', '.join(run.failed[:5])}", _AGAIN)
     if run.result not in ("PASSED", "WARNED"):
         raise Refusal(f"the gate run says {run.word} although its result is {run.result}", _AGAIN)
+    if not run.gates:
+        raise Refusal(f"the run judged only the phase {', '.join(run.phases)}, which opens no gate", "run pytest --golive")
     if run.partial:
         raise Refusal(f"the gate run was partial: {run.partial[0]}", "run all of it: pytest --golive")
     _fresh(run, demands, "the gate run")

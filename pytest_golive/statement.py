@@ -15,7 +15,7 @@ from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.manifest import Manifest
-from pytest_golive.model import Checklist, Decision, Evidence, Ruling, Verdict, Word
+from pytest_golive.model import Checklist, Decision, Evidence, Phase, Ruling, Verdict, Word
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -29,7 +29,10 @@ RESULTS = {Word.GO: "PASSED", Word.GO_WITH_WARNINGS: "WARNED", Word.NO_GO: "FAIL
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """Who ran what, where and when; `wall_seconds` is the session's time, `sum_seconds` that of all probes together."""
+    """Who ran what, where and when; `wall_seconds` is the session's time, `sum_seconds` that of all probes together.
+
+    `gates` is true only for a run of the gating phases: no other run can lead to a marker, whatever its word.
+    """
 
     id: str
     operator: str
@@ -40,6 +43,8 @@ class RunRecord:
     wall_seconds: float
     sum_seconds: float
     command: str
+    phases: Sequence[Phase]
+    gates: bool
     partial: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,6 +120,8 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "wall_seconds": f"{run.wall_seconds:.3f}",
         "sum_seconds": f"{run.sum_seconds:.3f}",
         "command": run.command,
+        "phases": [phase.value for phase in run.phases],
+        "gates": run.gates,
         "partial": list(run.partial),
         "versions": dict(run.versions),
     }

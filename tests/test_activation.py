@@ -64,7 +64,7 @@ def statement(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "schema": 1,
         "target": {"environment": "production"},
         "decision": {"word": "GO", "at": NOW, "valid_until": NOW + 12 * HOUR},
-        "run": {"partial": []},
+        "run": {"partial": [], "phases": ["pre-deploy", "sign-off"], "gates": True},
         "manifest": MANIFEST,
         "items": list(items),
     }
@@ -203,6 +203,8 @@ DENIALS: dict[str, tuple[str, Callable[[Place], dict[str, Any]], str]] = {
     "failed result": ("preflight", lambda p: _evidence(p, result="FAILED"), "result is FAILED"),
     "failed items": ("preflight", lambda p: _evidence(p, failedTests=["x"]), "items failed: x"),
     "partial": ("preflight", lambda p: _evidence(p, run={"partial": ["deselected by -k: 7"]}), "deselected by -k: 7"),
+    "other phase": ("preflight", lambda p: _evidence(p, run={"phases": ["rollback"], "gates": False}), "judged only the phase rollback"),
+    "no word on phases": ("preflight", lambda p: _evidence(p, run={"gates": None}), "opens no gate"),
     "staging": ("preflight", lambda p: _evidence(p, **STAGING), "about staging"),
     "too old": ("preflight", lambda p: _evidence(p, decision={"at": NOW - HOUR - timedelta(seconds=1)}), "too old"),
     "outlived": ("preflight", lambda p: _evidence(p, decision={"valid_until": NOW}), "too old"),
