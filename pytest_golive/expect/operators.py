@@ -90,12 +90,13 @@ MAY_BE_EMPTY = ("all", "none", "not_contains", "sum", "unique")
 """Operators beside which `allow_empty: true` has a meaning."""
 
 _BESIDE = "allow_empty"
-_ELSEWHERE = {
+FOREIGN = {
     "lte": "le", "gte": "ge", "neq": "ne", "not": "ne", "equals": "eq", "is_in": "in", "one_of": "in", "range": "between",
     "regex": "matches", "pattern": "matches", "match": "matches", "includes": "contains", "length": "len", "size": "len",
     "count": "len", "each": "all", "every": "all", "some": "any", "type": "is", "exists": "absent", "missing": "absent",
     "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "=": "eq", "!=": "ne",
 }  # fmt: skip
+"""Words of other tools, and the operators that mean them here."""
 
 
 def makes(*words: str) -> Callable[[Maker], Maker]:
@@ -135,7 +136,7 @@ def compile_operators(raw: Any, faults: list[Fault], at: tuple[Any, ...], *, str
 
 def unknown(word: Any, known: Sequence[str], otherwise: str) -> str:
     """The message for a word that is no operator, with the closest one that is."""
-    elsewhere = _ELSEWHERE.get(str(word))
+    elsewhere = FOREIGN.get(str(word))
     near = [elsewhere] if elsewhere in known else difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"unknown operator {shown(word)}" + (f" - did you mean {near[0]!r}?" if near else f"; {otherwise}")
 

@@ -124,6 +124,8 @@ def compile_path(text: str) -> Path:
 
 
 def _has(value: Any, step: Any) -> bool:
+    if step is EVERY:
+        return isinstance(value, (list, tuple, Mapping))
     if isinstance(step, str):
         return isinstance(value, Mapping) and step in value
     return isinstance(value, (list, tuple)) and -len(value) <= step < len(value)
@@ -177,18 +179,14 @@ def _below(place: str, step: Any) -> str:
 
 def _lost(facts: Any, way: tuple[Step, ...], step: Step) -> str:
     """Where the way ends, and what stands there instead: most missing paths are misspelt."""
-    for place, node in _located(facts, way):
-        here = shown(place) if place else "the facts"
-        if step is EVERY:
-            if not isinstance(node, (list, tuple, Mapping)):
-                return f"nothing: {here} is {described(node)}, neither a list nor a mapping"
-        elif not _has(node, step):
-            if isinstance(step, int):
-                return f"nothing: {here} is {described(node)}, so {_below('', step)} is missing"
-            if isinstance(node, Mapping):
-                near = difflib.get_close_matches(step, [key for key in node if isinstance(key, str)], n=1, cutoff=0.6)
-                close = f" - did you mean {shown(near[0])}?" if near else ""
-                return f"nothing: {_below(place, step)} is missing{close}"
-            hint = f": write {place}[*].{step}" if isinstance(node, (list, tuple)) else ""
-            return f"nothing: {_below(place, step)} is missing, {here} is {described(node)}{hint}"
-    return "nothing: it is missing"
+    place, node = next((place, node) for place, node in _located(facts, way) if not _has(node, step))
+    here = shown(place) if place else "the top"
+    if step is EVERY:
+        return f"nothing: {here} is {described(node)}, neither a list nor a mapping"
+    if isinstance(step, int):
+        return f"nothing: {here} is {described(node)}, so {_below('', step)} is missing"
+    if isinstance(node, Mapping):
+        near = difflib.get_close_matches(step, [key for key in node if isinstance(key, str)], n=1, cutoff=0.6)
+        return f"nothing: {_below(place, step)} is missing" + (f" - did you mean {shown(near[0])}?" if near else "")
+    hint = f": write {place}[*].{step}" if isinstance(node, (list, tuple)) else ""
+    return f"nothing: {_below(place, step)} is missing, {here} is {described(node)}{hint}"

@@ -1,7 +1,8 @@
 """Regular expressions in a checklist, kept from running for ever.
 
 `re` backtracks, and holds every other thread while it does. So a pattern in which a repeat stands inside a repeat is refused when
-the list is loaded, and at most `MAX_SEARCHED` characters are searched: a longer text is an error, never half a search. A pattern
+the list is loaded, and at most `MAX_SEARCHED` characters are searched: a longer text is an error, never half a search. What is
+left is polynomial: several repeats of the same characters in a row (`.*.*.*x`) can still be slow on one very long line. A pattern
 that the empty text already satisfies is refused too, because it holds of everything.
 """
 
@@ -18,7 +19,7 @@ MAX_SEARCHED = 20_000
 MAX_PATTERN = 1_000
 """Characters of a pattern."""
 
-_MANY = 16
+_FEW = 4
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 
 
@@ -43,13 +44,13 @@ def compile_pattern(text: Any) -> re.Pattern[str]:
 
 
 def _explosive(tree: Any, repeated: bool) -> bool:
-    """Whether a part that can match in several ways stands under a repeat without a small bound."""
+    """Whether a part that can match in several ways stands under a repeat of more than a few."""
     for code, argument in tree:
         if code in _REPEATS:
             low, high, body = argument
             if repeated and high != low:
                 return True
-            if _explosive(body, repeated or (high != low and high > _MANY)):
+            if _explosive(body, repeated or high > _FEW):
                 return True
         elif code is _constants.BRANCH:
             if repeated:

@@ -1,6 +1,6 @@
 """Paths that only a JSONPath engine can walk: filters, slices, unions, descendants; the only room that imports jsonpath.
 
-The engine runs in its strict RFC 9535 mode, with two changes. Numbers in filters are compared exactly, and `true` is not 1. The
+The engine runs in its strict RFC 9535 mode, with two changes. Numbers in filters are compared exactly, not as binary fractions. The
 functions `match` and `search` are refused: the engine reads a bad pattern as *no match* and runs a costly one for ever.
 """
 
@@ -24,15 +24,14 @@ _BROKEN = (jsonpath.JSONPathError, ArithmeticError, TypeError, RecursionError)
 
 @final
 class _Environment(jsonpath.JSONPathEnvironment):
-    """The strict engine, comparing numbers exactly and values by kind."""
+    """The strict engine, comparing fractions exactly."""
 
     def compare(self, left: object, operator: str, right: object) -> bool:
         return super().compare(_exact(left), operator, _exact(right))
 
 
-def _exact(value: Any) -> Any:
-    if isinstance(value, jsonpath.NodeList) and len(value) == 1:
-        value = value[0].obj
+def _exact(value: object) -> object:
+    """A fraction written in a filter as the Decimal that was written."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 

@@ -30,7 +30,6 @@ _KINDS: dict[type, str] = {
     dict: "mapping",
 }
 _BASES: tuple[tuple[Any, str], ...] = (
-    (bool, "boolean"),
     ((int, Decimal), "number"),
     (str, "text"),
     ((list, tuple), "list"),
@@ -159,7 +158,7 @@ def _clean(text: str) -> str:
     out: list[str] = []
     room, mark = MAX_SHOWN, 0
     for kept, char in enumerate(text[: MAX_SHOWN + 1], 1):
-        piece = char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        piece = char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         room -= len(piece)
         if room < 0:
             return f"{''.join(out[:mark])}… ({len(text) - mark} more characters)"
