@@ -65,7 +65,7 @@ def test_xdist_decides_the_same(project: Any) -> None:
 def test_xdist_keeps_acting_items_alone(project: Any, make_item: Make) -> None:
     """Over several workers an acting item still runs while nothing else is probed."""
     code = "import os, pathlib, time\n\ndef look(name):\n    here = pathlib.Path('busy')\n    alone = not list(pathlib.Path('.').glob('busy-*'))\n    mine = pathlib.Path(f'busy-{name}')\n    mine.touch()\n    time.sleep(0.3)\n    alone = alone and len(list(pathlib.Path('.').glob('busy-*'))) == 1\n    mine.unlink()\n    return {'alone': alone}\n"
-    project.write("looks.py", code)
+    project.write("checklists/looks.py", code)
     project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n") + "target: {allow_acting: true}\n")
     acting = [
         make_item(f"act-{n}", probe=f"python: {{call: 'looks:look', args: {{name: act-{n}}}}}", expect="expect: {alone: true}", extra="acts: true")

@@ -52,7 +52,7 @@ def test_a_secret_is_nowhere(project: Any, make_item: Make, parrot: str, argumen
     canary = f"cnry{secrets.token_hex(12)}/+="
     project.write(".env", f"BROKER_SECRET={canary}\nPLAIN=1\n")
     project.write("app.log", f"2026-11-21T10:00:00Z connecting with key {canary}\n")
-    project.write("leaks.py", "import os\n\ndef look():\n    print(os.environ['BROKER_TOKEN'])\n    return {'seen': 'it is ' + os.environ['BROKER_TOKEN'], 'nested': [{'password': os.environ['BROKER_TOKEN']}]}\n\ndef fails():\n    raise ValueError('cannot use ' + os.environ['BROKER_TOKEN'])\n")
+    project.write("checklists/leaks.py", "import os\n\ndef look():\n    print(os.environ['BROKER_TOKEN'])\n    return {'seen': 'it is ' + os.environ['BROKER_TOKEN'], 'nested': [{'password': os.environ['BROKER_TOKEN']}]}\n\ndef fails():\n    raise ValueError('cannot use ' + os.environ['BROKER_TOKEN'])\n")
     fails = "expect: {exit: 99}"
     project.checklist(
         make_item("one"),
