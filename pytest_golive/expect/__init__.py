@@ -3,6 +3,23 @@
 A mapping of paths to a scalar or list (equality, with type) or to operators, all of which must hold. Nothing is ever taken on
 trust: a path that leads nowhere, a value of the wrong kind, nothing to look at or a redacted value make the outcome an *error*,
 not a failure and never a pass. Expectations read redacted facts, so a secret can be checked for being there, never for its value.
+
+==========================  ==================================================================================
+``eq ne``                   the value itself, by kind: true is not 1, ``"200"`` is not 200, 1 is 1.0
+``lt le gt ge between``     numbers; an argument may be text (``"0.20"``), what is found may not; both bounds count
+``in not_in``               one of a list
+``matches not_matches``     a regular expression, searched anywhere in the text
+``starts_with ends_with``   text
+``contains not_contains``   a part of a text or an element of a list; of a list of them, all or none
+``len``                     of a text, list or mapping: a whole number or amounts
+``sum min max``             of numbers: a number or amounts
+``all any none``            each, some or no element: a scalar or operators
+``unique: true``            no two elements are equal
+``age``                     how long ago an instant was: ``{lt: 60s}``, at most 5 s ahead unless ``future: 1m``
+``is``                      string number integer boolean list mapping null
+``absent: true``            the last step of the path is not there, though its parent is
+``allow_empty: true``       beside ``all none sum unique not_contains``: nothing is fine
+==========================  ==================================================================================
 """
 
 from __future__ import annotations
