@@ -1,7 +1,7 @@
 """Paths that only a JSONPath engine can walk: filters, slices, unions, descendants; the only room that imports jsonpath.
 
-The engine runs in its strict RFC 9535 mode, with two changes. Fractions in filters are compared as they are written. The functions
-`match` and `search` are refused: the engine reads a bad pattern as *no match* and runs a costly one for ever.
+The engine runs in its strict RFC 9535 mode, with two changes. Fractions in filters are compared as they are written. The
+functions `match` and `search` are refused: the engine reads a bad pattern as *no match* and runs a costly one for ever.
 """
 
 from __future__ import annotations
