@@ -76,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 # Reading what the commands share.
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(options: argparse.Namespace, *, probing: bool = False) -> Settings:
     from pytest_golive import config
 
-    return config.load(_settings_path(options), os.environ)
+    return config.load(_settings_path(options), os.environ, probing=probing)
 
 
 def _settings_path(options: argparse.Namespace) -> Path:
@@ -197,7 +197,7 @@ def _activate_report(options: argparse.Namespace) -> int:
 
     from pytest_golive import closing, report
 
-    settings = _settings(options)
+    settings = _settings(options, probing=True)
     _banner(f"{settings.target.name.upper()} - GO-LIVE ACTIVATION")
     page = _read(options.report)
     report.verify(page, _trusted(settings))

@@ -130,6 +130,15 @@ class Settings(_Strict):
 
 
 _OURS = ("path", "sha256")
+_ADDRESSES = ("target", "checklists", "reports")
+"""Settings that only a run of the gate needs."""
+
+
+class _Lenient(dict[str, str]):
+    """An environment in which every name is set, if only to nothing."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
 def _seconds(value: Any) -> Any:
@@ -138,8 +147,11 @@ def _seconds(value: Any) -> Any:
     return quantities.seconds(value) if isinstance(value, str) else value
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of one file; `ConfigError` with every fault, each with its place and what to write instead."""
+def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool = True) -> Settings:
+    """The settings of one file; `ConfigError` with every fault, each with its place and what to write instead.
+
+    Without `probing` an address of the target may be unknown: a status or a stop must not depend on where the target answers.
+    """
     file = _shown(path)
     try:
         raw = path.read_bytes()
@@ -168,7 +180,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         for ours in _OURS:
             if ours in value:
                 report(yaml12.spot_of(value, (ours,)), f"unknown key {ours!r}{closest(ours, tuple(Settings.model_fields))}")
-        value = _with_environment(value, environ, report)
+        known = environ if probing else _Lenient(environ)
+        for key, part in list(value.items()):
+            value[key] = _with_environment(part, known if key in _ADDRESSES else environ, report, yaml12.spot_of(value, (key,)))
         settings = fit(Settings, value, report)
     if settings is not None:
         _cross_check(settings, value, report)

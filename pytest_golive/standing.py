@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, final
 from pytest_golive.guard import Guard
 
 if TYPE_CHECKING:
-    from pytest_golive.config import Settings
+    from pytest_golive.config import ModeSwitch, Settings
     from pytest_golive.signing.keys import PublicKey
 
 DRY_RUN = "DRY RUN MODE (SIMULATION)"
@@ -39,19 +39,24 @@ class Standing:
 
 
 def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> Standing:
-    """The standing of the service that the settings describe; changes nothing, the guard's own memory included."""
+    """The standing of the service that the settings describe; changes nothing, the guard's own memory included.
+
+    A switch with a `pid_file` is read where it counts, in the environment of the process that trades; the others in `environ`.
+    """
+    seen = {name: _switch(settings, name, environ) for name in settings.mode}
+    told = {name: value for name, value in seen.items() if value is not None}
     with tempfile.TemporaryDirectory(prefix="golive-") as folder:
         memory = Path(folder, "state")
         if settings.state.exists():
             shutil.copyfile(settings.state, memory)
             memory.chmod(0o600)
-        permission = guard(settings, environ, keys, state=memory).allows()
+        permission = guard(settings, told, keys, state=memory).allows()
     switches = tuple(
-        (name, environ.get(name, f"(unset, counts as {switch.safe})")) for name, switch in settings.mode.items()
+        (name, _shown(seen[name], switch)) for name, switch in settings.mode.items()
     )
     marker = f"{settings.marker} ({'present' if os.path.lexists(settings.marker) else 'not present'})"
     return Standing(
-        mode=_mode(settings, environ, permitted=permission.allowed),
+        mode=_mode(settings, told, permitted=permission.allowed),
         switches=switches,
         stops=tuple((str(path), os.path.lexists(path)) for path in settings.stop_files),
         marker=marker,
@@ -75,6 +80,28 @@ def guard(
         switches={name: switch.live for name, switch in settings.mode.items()},
         environ=environ,
     )
+
+
+def _switch(settings: Settings, name: str, environ: Mapping[str, str]) -> str | None:
+    """What the switch says where it counts; None if it cannot be seen."""
+    pid_file = settings.mode[name].pid_file
+    if not pid_file:
+        return environ.get(name)
+    try:
+        pid = int(settings.resolve(pid_file).read_text(encoding="ascii"))
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except (OSError, ValueError):
+        return None
+    pairs = dict(entry.split(b"=", 1) for entry in raw.split(b"\0") if b"=" in entry)
+    value = pairs.get(name.encode())
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _shown(value: str | None, switch: ModeSwitch) -> str:
+    if value is not None:
+        return value
+    why = "its process does not run" if switch.pid_file else "unset"
+    return f"({why}, counts as {switch.safe})"
 
 
 def _mode(settings: Settings, environ: Mapping[str, str], *, permitted: bool) -> str:
