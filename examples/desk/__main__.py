@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import final
 
 from examples.desk import jsontext, settings
 from examples.desk.errors import DeskError
@@ -51,15 +52,7 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
     from examples.desk.service import Service
     from examples.desk.web import Server
 
-    end = threading.Event()
-
-    def ask_to_end(number: int, frame: FrameType | None) -> None:
-        end.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, ask_to_end)
-    if tethered:
-        threading.Thread(target=_await_end_of_input, args=(end,), daemon=True).start()
+    end = _End(tethered=tethered)
     desk = Service(settings.load(home, environ))
     try:
         desk.start()
@@ -67,20 +60,36 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
         server.start()
         urls = {"api": server.url, **desk.addresses}
         print(jsontext.dumps({"urls": urls, "variables": variables(desk.settings.home.path, urls)}), flush=True)
-        # a wait without end would keep Python from running the signal handler on some systems
-        while not end.wait(3600):
-            continue
+        end.wait()
         server.stop()
     finally:
         desk.stop()
     return 0
 
 
-def _await_end_of_input(end: threading.Event) -> None:
-    # not by way of sys.stdin, whose lock Python cannot take at its end while this thread waits in it
-    while os.read(sys.stdin.fileno(), 4096):
-        continue
-    end.set()
+@final
+class _End:
+    """The word that the process is to end: a signal, or the end of standard input if it is tethered."""
+
+    def __init__(self, *, tethered: bool) -> None:
+        # a signal handler must not touch a lock that the waiting main thread may hold, so the word comes through a pipe
+        self._told, telling = os.pipe()
+        os.set_blocking(telling, False)
+        signal.set_wakeup_fd(telling)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, _woken)
+        self._tether = [sys.stdin.fileno()] if tethered else []
+
+    def wait(self) -> None:
+        """Wait for the word."""
+        while True:
+            ready, _, _ = select.select([self._told, *self._tether], [], [])
+            if self._told in ready or not os.read(self._tether[0], 4096):
+                return
+
+
+def _woken(number: int, frame: FrameType | None) -> None:
+    return
 
 
 def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:

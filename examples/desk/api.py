@@ -138,7 +138,7 @@ class Api:
         return answer({"account": name, "failures": failures, "checked_at": clock.now()})
 
     def _risk(self, request: Request) -> Answer:
-        found = self._desk.risk.assess(at_most_old=0.2)
+        found = self._desk.risk.assess()
         gates = self._desk.orders.gates
         limits = dataclasses.asdict(self._desk.risk.limits)
         return answer({**dataclasses.asdict(found), "gate_loaded": "risk" in gates, "gates": gates, "limits": limits})

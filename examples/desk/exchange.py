@@ -79,8 +79,7 @@ class Exchange:
         self.server = Server(self._routes())
 
     def close(self) -> None:
-        """Stop answering and close the store."""
-        self.server.stop()
+        """Close the store once nothing is being written into it."""
         with self._lock:
             self._db.close()
 

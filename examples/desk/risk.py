@@ -101,7 +101,7 @@ class Risk:
 
     def refusal(self) -> str:
         """Why no new risk may be taken; empty if it may."""
-        found = self.assess(at_most_old=0.5)
+        found = self.assess()
         return f"risk state {found.state}: {found.reason}" if found.state in (CRITICAL, UNKNOWN) else ""
 
 

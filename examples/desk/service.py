@@ -126,9 +126,11 @@ class Service:
                 account.name, account.broker, "drill" if account.drill else "live", account.profile,
             )  # fmt: skip
             self.isolation.watch(account.name)
-            self.adoption.adopt(account)
         faults.mend_all(self)
+        # before adoption, which would take what such an order bought for a holding of before
         self.orders.reconcile(("accepted", "sent", "unknown"))
+        for account in ACCOUNTS.values():
+            self.adoption.adopt(account)
         self._make_history()
         self.risk.assess()
         self._watch_market()

@@ -58,11 +58,9 @@ class Street:
         return {**urls, "cache": self.cache.address, "lever": self.lever.url}
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the stores; everything that listens ends with the process."""
         for exchange in self.exchanges.values():
             exchange.close()
-        self.cache.down()
-        self.lever.stop()
 
     def _steer_cache(self, request: Request) -> Answer:
         if not hmac.compare_digest(request.headers.get("x-control", "").encode(), self._control.encode()):
