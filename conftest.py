@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from examples.desk.errors import DeskError
-from examples.desk.launch import Desk, home_of, launch
+from examples.desk.launch import DEFAULT_HOME, Desk, home_of, launch
 
 _desk_key: pytest.StashKey[Desk] = pytest.StashKey()
 
@@ -37,4 +37,5 @@ def pytest_golive_settings(config: pytest.Config) -> Path:
 
 def _variables(desk: Desk) -> Mapping[str, str]:
     """What the desk's golive.yaml asks of the environment."""
-    return {**desk.variables, "DESK_PYTHON": sys.executable}
+    reports = DEFAULT_HOME.parent if desk.home == DEFAULT_HOME else desk.home / "reports"
+    return {**desk.variables, "DESK_PYTHON": sys.executable, "DESK_REPORTS": str(reports)}

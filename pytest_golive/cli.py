@@ -235,7 +235,7 @@ def _guard(options: argparse.Namespace) -> int:
     from pytest_golive import standing
 
     settings = _settings(options)
-    permission = standing.guard(settings, os.environ, _trusted(settings)).allows()
+    permission = standing.guard(settings, os.environ, _trusted(settings), logger=standing.silent()).allows()
     argv = [part for part in options.argv if part != "--"] if options.argv[:1] == ["--"] else list(options.argv)
     if not permission.allowed:
         print(f"golive guard: GO-LIVE not activated: {permission.reason}", file=sys.stderr)

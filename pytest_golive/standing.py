@@ -6,6 +6,7 @@ unknown counts as its safe value.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -50,7 +51,7 @@ def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKe
         if settings.state.exists():
             shutil.copyfile(settings.state, memory)
             memory.chmod(0o600)
-        permission = guard(settings, told, keys, state=memory).allows()
+        permission = guard(settings, told, keys, state=memory, logger=silent()).allows()
     switches = tuple(
         (name, _shown(seen[name], switch)) for name, switch in settings.mode.items()
     )
@@ -66,7 +67,12 @@ def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKe
 
 
 def guard(
-    settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey], *, state: Path | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    keys: Sequence[PublicKey],
+    *,
+    state: Path | None = None,
+    logger: logging.Logger | None = None,
 ) -> Guard:
     """The guard that the settings describe; `state` is where it remembers, if not where the settings say."""
     return Guard(
@@ -79,7 +85,16 @@ def guard(
         stop_files=settings.stop_files,
         switches={name: switch.live for name, switch in settings.mode.items()},
         environ=environ,
+        logger=logger,
     )
+
+
+def silent() -> logging.Logger:
+    """A logger for asking without an order at stake."""
+    logger = logging.getLogger("golive.status")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
 
 
 def _switch(settings: Settings, name: str, environ: Mapping[str, str]) -> str | None:

@@ -1,0 +1,121 @@
+"""The whole way on the embedded desk: from a checklist line to a guarded order, and the three ways in which it must say no."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> dict[str, str]:
+    """The environment of a stranger who has just cloned the repository: an own home, an own desk."""
+    home = tmp_path / "home"
+    home.mkdir()
+    keep = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    return {**keep, "HOME": str(home), "GOLIVE_DESK_HOME": str(tmp_path / "desk"), "GOLIVE_OPERATOR": "alice"}
+
+
+def run(environ: dict[str, str], *command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def gate(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(environ, "pytest", "-p", "no:cacheprovider", "--golive", *arguments)
+
+
+def test_from_a_list_to_a_guarded_order(desk: dict[str, str], tmp_path: Path) -> None:
+    """GO writes page and marker; an order goes; after the marker is deleted the next is skipped, and putting it back does not help."""
+    done = gate(desk)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GO  34 of 34 items pass." in done.stdout
+    page = next((tmp_path / "desk/reports").glob("*-go/report.html"))
+    assert run(desk, "pytest_golive.cli", "verify", str(page)).returncode == 0
+    marker = tmp_path / "desk/go_live.active"
+    assert marker.read_text().startswith("# GO-LIVE ACTIVATION MARKER")
+    tour = run(desk, "examples.desk", "tour")
+    assert tour.returncode == 0, tour.stdout + tour.stderr
+    assert "accepted by coinbase" in tour.stdout
+    log = (tmp_path / "desk/logs/execution.log").read_text()
+    assert log.count("[ORDER_SKIPPED] BUY BTCUSDT qty=0.001 - GO-LIVE not activated") >= 2
+    assert marker.exists()
+    again = run(desk, "examples.desk", "tour")
+    assert again.returncode == 1
+    assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("broken", "item", "fix"),
+    [
+        ({"DRY_RUN_MODE": "true"}, "nija-dry-run-off", "export DRY_RUN_MODE=false"),
+        ({"KRAKEN_API_SECRET": ""}, "nija-broker-health[kraken]", "then the key of this broker"),
+        ("EMERGENCY_STOP", "nija-no-emergency-stop", "only then remove"),
+    ],
+    ids=["dry run", "broker unhealthy", "stop file"],
+)
+def test_what_is_wrong_is_named(desk: dict[str, str], tmp_path: Path, broken: Any, item: str, fix: str) -> None:
+    """Dry-run mode, an unhealthy broker and a stop file are each a NO-GO that names the item with its fix, and leave no marker."""
+    if isinstance(broken, str):
+        (tmp_path / "desk").mkdir(mode=0o700)
+        (tmp_path / "desk" / broken).touch()
+        broken = {}
+    done = gate({**desk, **broken})
+    assert done.returncode == 1
+    block = done.stdout.split("go-live ===")[1]
+    assert "NO-GO" in block
+    assert f"[{item}]" in block
+    assert fix in block
+    assert not (tmp_path / "desk/go_live.active").exists()
+
+
+def test_the_other_phases(desk: dict[str, str], tmp_path: Path) -> None:
+    """The three stops and the activation items are proven on request, and such a run writes no marker."""
+    done = gate(desk, "--golive-phase=rollback", "--golive-phase=activation")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GO  9 of 9 items pass." in done.stdout
+    assert not (tmp_path / "desk/go_live.active").exists()
+    page = next((tmp_path / "desk/reports").glob("*/report.html"))
+    assert "opens no gate" in page.read_text()
+
+
+def test_workers_share_the_desk(desk: dict[str, str], tmp_path: Path) -> None:
+    """Under pytest-xdist there is one desk, and the decision is the same."""
+    pytest.importorskip("xdist")
+    done = gate(desk, "-n2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GO  34 of 34 items pass." in done.stdout
+
+
+def test_ctrl_c_stops_the_desk(desk: dict[str, str], tmp_path: Path) -> None:
+    """An interrupted session takes its desk with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--golive"],
+        cwd=ROOT, env=desk, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    pid_file = tmp_path / "desk/desk.pid"
+    end = time.monotonic() + 30
+    while not pid_file.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    pid = int(pid_file.read_text())
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not Path(f"/proc/{pid}").exists()
+    assert not (tmp_path / "desk/go_live.active").exists(), out
+
+
+def test_it_needs_no_target_of_its_own_elsewhere(desk: dict[str, str], tmp_path: Path) -> None:
+    """The desk's folder is a repository whose committed settings activate nothing."""
+    assert gate(desk, "--co", "-q").returncode == 1
+    said = subprocess.run(["git", "-C", str(tmp_path / "desk"), "show", "HEAD:golive.yaml"], capture_output=True, text=True, check=True).stdout
+    assert "activation_enabled: false" in said
