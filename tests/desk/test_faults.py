@@ -105,6 +105,11 @@ def test_the_drill_leaves_the_stop_of_somebody_else_alone(shared: Any) -> None:
         assert stop.read_text() == "by a person\n"
     finally:
         stop.unlink()
+    shared.fault("stop-file", on=True)
+    stop.write_text("taken over by a person\n")
+    shared.fault("stop-file", on=False)
+    assert stop.read_text() == "taken over by a person\n"
+    stop.unlink()
     shared.post("/ess/trip", reason="by a person")
     try:
         assert shared.post("/faults", name="ess-active", on=True)[0] == 409

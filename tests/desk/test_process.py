@@ -112,6 +112,13 @@ def test_looking_around_ends_with_an_interrupt(tmp_path: Path, eventually: Any) 
     assert not _listens(api)
 
 
+def test_a_desk_that_is_not_ready_in_time_is_told_and_taken_away(tmp_path: Path, start: Any) -> None:
+    """A desk that does not answer before the deadline is an error, and the home folder is free again."""
+    with pytest.raises(DeskError, match="was not ready after"):
+        launch(tmp_path / "home", {"PATH": os.environ["PATH"]}, deadline=0.0)
+    assert start().get("/health")["state"] == "healthy"
+
+
 def test_one_home_has_one_desk(start: Any) -> None:
     """A second desk on the same home folder is refused with the first one's pid, and leaves it alone."""
     first = start()
