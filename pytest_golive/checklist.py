@@ -33,7 +33,7 @@ Duration = Annotated[float, Field(strict=False)]
 
 def _duration(value: Any) -> Any:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        raise ValueError("a duration needs a unit: write 500ms, 10s, 5m, 12h or 30d")
+        raise ValueError("a duration needs a unit: write 500ms, 10s, 5m, 12h or 30d")  # noqa: TRY004 - pydantic collects it
     return quantities.seconds(value) if isinstance(value, str) else value
 
 
@@ -148,9 +148,7 @@ class _Reader:
             identity = entry.get("id")
             if isinstance(identity, str):
                 if identity in named:
-                    self.report(
-                        spot_of(entry, ("id",)), f"the id {identity!r} is used twice; first in line {named[identity][0]}"
-                    )
+                    self.report(spot_of(entry, ("id",)), f"the id {identity!r} is used twice; first in line {named[identity][0]}")
                 named.setdefault(identity, spot_of(entry, ("id",)))
             items.extend(self.item(entry, filler, name))
         if not critical:

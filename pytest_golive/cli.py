@@ -7,7 +7,8 @@
     golive guard        start a command only if real trading is permitted right now
     golive deactivate   take the marker back
 
-Exit status: 0 yes, 1 no, 2 the command line is wrong. Each command imports what it needs and no more, so that `status` answers at once.
+Exit status: 0 yes, 1 no, 2 the command line is wrong. Each command imports what it needs and no more, so that `status`
+answers at once.
 """
 
 from __future__ import annotations
@@ -172,8 +173,8 @@ def _activate(options: argparse.Namespace) -> int:
         if item["verdict"] in ("clear", "waived"):
             _say(f"{_icon('✅ ')}PASS | {item['id']}")
         else:
-            _say(f"{_icon('❌ ' if item['verdict'] == 'blocking' else '⚠️  ')}{'FAIL' if item['verdict'] == 'blocking' else 'WARN'} | "
-                 f"{item['id']}: {item['reason']}")
+            icon, word = ("❌ ", "FAIL") if item["verdict"] == "blocking" else ("⚠️  ", "WARN")
+            _say(f"{_icon(icon)}{word} | {item['id']}: {item['reason']}")
             _say(f"       Remediation: {item['fix']}")
     counts = summary["counts"]
     failed = len(summary["items"]) - counts["clear"] - counts["waived"] - counts["warned"]
@@ -223,9 +224,11 @@ def _verify(options: argparse.Namespace) -> int:
     golive = verified.payload["predicate"]["golive"]
     _say(f"VERIFIED  {options.report}")
     _say(f"  decision  {golive['decision']['word']}  {' '.join(golive['decision']['reasons'])}")
-    _say(f"  target    {golive['target']['name']}, {golive['target']['environment']}{' (DEMO)' if golive['target']['demo'] else ''}")
+    demo = " (DEMO)" if golive["target"]["demo"] else ""
+    _say(f"  target    {golive['target']['name']}, {golive['target']['environment']}{demo}")
     _say(f"  commit    {golive['manifest']['commit'] or 'unknown'}")
-    _say(f"  made      {golive['decision']['at']} by {golive['run']['operator']}, valid until {golive['decision']['valid_until']}")
+    _say(f"  made      {golive['decision']['at']} by {golive['run']['operator']}")
+    _say(f"  valid     until {golive['decision']['valid_until']}")
     _say(f"  evidence  sha256:{verified.payload_sha256}")
     _say(f"  signed by {', '.join(verified.keyids)}")
     return 0
@@ -242,7 +245,7 @@ def _guard(options: argparse.Namespace) -> int:
         return 1
     if argv:
         try:
-            os.execvp(argv[0], argv)
+            os.execvp(argv[0], argv)  # noqa: S606 - starting the user's own command is what this is for
         except OSError as error:
             raise Misuse(f"{argv[0]} cannot be started: {error.strerror}", hint="look at the command after --") from None
     _say(f"GO-LIVE is active (activation {permission.activation})")
@@ -265,7 +268,8 @@ def _deactivate(options: argparse.Namespace) -> int:
         operator=_operator(options),
         now=datetime.now(UTC),
     )
-    _say(f"REAL TRADING IS NOW DISABLED: {settings.marker} {'was removed' if existed else 'was not there'}; its counter is burned.")
+    gone = "was removed" if existed else "was not there"
+    _say(f"REAL TRADING IS NOW DISABLED: {settings.marker} {gone}; its counter is burned.")
     return 0
 
 
@@ -281,7 +285,8 @@ def _run_gate(options: argparse.Namespace, extra: Sequence[str]) -> dict[str, An
     with tempfile.TemporaryDirectory(prefix="golive-") as folder:
         summary = Path(folder, "summary.json")
         config = ["--golive-config", str(_settings_path(options).absolute())] if _named(options) else []
-        command = [sys.executable, "-m", "pytest", "--golive", "-q", "--no-header", "-p", "no:cacheprovider", f"--golive-json={summary}", *config, *extra]
+        quiet = ["-q", "--no-header", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "--golive", *quiet, f"--golive-json={summary}", *config, *extra]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         try:
             told: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """What follows a decision: sign it, write the page, keep the journal and, if everything permits it, activate.
 
-The order is what keeps it honest: the evidence is signed before anything is rendered from it, the report is on disk before the marker,
+The order is what keeps it honest: the evidence is signed before anything is rendered from it, the report is on disk before
+the marker,
 and the marker is written by `activation` alone, which reads the signed evidence again and trusts nothing that was passed along
 beside it. A step that fails stops the later ones and is told in one line.
 """
@@ -139,9 +140,7 @@ class Closing:
             decision,
             checklists=checklists,
             manifest=self.manifest(checklists),
-            target=statement.TargetRecord(
-                name=settings.target.name, environment=settings.environment, demo=settings.target.demo
-            ),
+            target=statement.TargetRecord(name=settings.target.name, environment=settings.environment, demo=settings.target.demo),
             run=statement.RunRecord(
                 id=secrets.token_hex(8),
                 operator=self.operator(run.operator),

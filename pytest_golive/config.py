@@ -1,6 +1,7 @@
 """golive.yaml to `Settings`: what the gate is bound to, and what an activation demands.
 
-The nine activation fields of document 001 (step 1) keep their names and defaults at the top level; a field that is missing has the
+The nine activation fields of document 001 (step 1) keep their names and defaults at the top level; a field that is missing
+has the
 safest value, so an empty file activates nothing. Secrets never stand here, only names of variables. Relative paths start from the
 folder of the file.
 """
@@ -143,7 +144,7 @@ class _Lenient(dict[str, str]):
 
 def _seconds(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError("a duration needs a unit: write 30s, 10m, 12h or 30d")
+        raise ValueError("a duration needs a unit: write 30s, 10m, 12h or 30d")  # noqa: TRY004 - pydantic collects it
     return quantities.seconds(value) if isinstance(value, str) else value
 
 

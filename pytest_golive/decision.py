@@ -2,7 +2,8 @@
 
 The rules, in the order in which they speak:
 
-- What counts is what was *declared* for the gating phases, not what ran: a declared item without a finding makes the run INCOMPLETE.
+- What counts is what was *declared* for the gating phases, not what ran: a declared item without a finding makes the run
+INCOMPLETE.
 - No declared item at all, or none that is critical, is INCOMPLETE: nothing can be concluded from nothing.
 - A critical item that failed, could not be checked, was blocked, is pending or was not run blocks: NO-GO.
 - A waiver turns a *failed* item aside until it expires; it never covers an error or a check that did not run.
@@ -97,9 +98,7 @@ def decide(
             finding = Finding(item=item.id, outcome=Outcome.NOT_RUN, reason=UNSEEN)
         rulings.append(rule(item, finding, waived.get(item.id) or waived.get(item.declared), now))
     word = _word(rulings, unseen, partial)
-    return Decision(
-        word=word, reasons=_reasons(rulings, unseen, partial), rulings=tuple(rulings), at=now, aside=tuple(aside)
-    )
+    return Decision(word=word, reasons=_reasons(rulings, unseen, partial), rulings=tuple(rulings), at=now, aside=tuple(aside))
 
 
 def _word(rulings: Sequence[Ruling], unseen: int, partial: Sequence[str]) -> Word:

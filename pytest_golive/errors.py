@@ -84,9 +84,7 @@ class MissingExtra(ProbeError):
     """A declared item needs a client library that is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"the package {package} is not installed", hint=f"pip install 'pytest-golive[{extra}]'"
-        )
+        super().__init__(f"the package {package} is not installed", hint=f"pip install 'pytest-golive[{extra}]'")
 
 
 class TrustError(GoliveError):

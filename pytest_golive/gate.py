@@ -54,7 +54,7 @@ class Gate:
             gc.enable()
             raise pytest.UsageError(f"golive: {error}") from None
         self.items: tuple[Item, ...] = tuple(item for one in self.checklists for item in one.items)
-        self._by_path = {path: one for path, one in zip(paths, self.checklists, strict=True)}
+        self._by_path = dict(zip(paths, self.checklists, strict=True))
         self._severity = {item.id: item.severity for item in self.items}
         self.trial = Trial(self.items, self._surroundings())
         pytest_config.stash[court_key] = self
@@ -120,10 +120,8 @@ class Gate:
         gating = sum(item.phase in self.phases for item in self.items)
         demo = " (DEMO)" if self.settings.target.demo else ""
         plural = "" if len(self.checklists) == 1 else "s"
-        return [
-            f"golive: {len(self.checklists)} checklist{plural}, {gating} items of {len(self.items)} in {', '.join(self.phases)}, "
-            f"target {self.settings.target.name}{demo}, {self.settings.environment}"
-        ]
+        counted = f"{len(self.checklists)} checklist{plural}, {gating} items of {len(self.items)} in {', '.join(self.phases)}"
+        return [f"golive: {counted}, target {self.settings.target.name}{demo}, {self.settings.environment}"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -313,7 +311,9 @@ def _seen(node: ItemNode, call: pytest.CallInfo[None]) -> Finding | None:
 
 
 def _spare_the_collector() -> None:
-    """What was loaded and collected lives until the process ends, so the garbage collector need not walk through it again and again."""
+    """What was loaded and collected lives until the process ends, so the garbage collector need not walk through it again
+    and again.
+    """
     gc.freeze()
     gc.enable()
 

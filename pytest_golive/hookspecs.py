@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def pytest_golive_settings(config: pytest.Config) -> Path | None:
     """Name the golive.yaml of this session when neither `--golive-config` nor the root directory has one.
 
-    Called once, in the controlling process only, while pytest is configured; a test target that must be running to be probed can be
+    Called once, in the controlling process only, while pytest is configured; a test target that must be running to be probed
+    can be
     started here.
 
     :param config: pytest's configuration.

@@ -1,6 +1,7 @@
 """The release manifest: one small record of exactly what was tested, whose digest is the first subject of the evidence.
 
-in-toto matches subjects one by one, so a commit and a configuration named separately would not bind their *combination*; one record
+in-toto matches subjects one by one, so a commit and a configuration named separately would not bind their *combination*; one
+record
 that lists every digest does (`in-toto/attestation`, spec v1, on subjects).
 """
 
@@ -58,7 +59,8 @@ class Manifest:
 def look_at_tree(folder: Path, *, beside: Sequence[str] = ()) -> Tree:
     """What git knows of `folder`; nothing at all if it is no work tree or git is missing.
 
-    `beside` names files whose changes do not count as dirt because their digest stands in the manifest by itself (the settings, in
+    `beside` names files whose changes do not count as dirt because their digest stands in the manifest by itself (the
+    settings, in
     which the operator opts in by hand).
     """
     said = _git(folder, "rev-parse", "HEAD", "HEAD^{tree}")

@@ -1,6 +1,7 @@
 """A checklist file and its items as pytest nodes.
 
-The file is a `pytest.Module` without a Python object and each item a `pytest.Function` over one shared check, because then fixtures
+The file is a `pytest.Module` without a Python object and each item a `pytest.Function` over one shared check, because then
+fixtures
 (autouse and module-scoped ones too), markers, `-k`, node ids and other plugins work as they do for any test; pytest's own doctest
 files are built the same way. Other forms lose fixtures silently or break on `python_functions`.
 """
@@ -110,4 +111,3 @@ def explain(item: Item, finding: Finding) -> str:
 
 def _mark(check: Check) -> str:
     return {True: "met  ", False: "unmet", None: "error"}[check.met]
-

@@ -1,6 +1,7 @@
 """Located YAML against a pydantic model: every fault with its place in the file and, where a word is close, a did-you-mean.
 
-pydantic tells all faults of a value at once, by path; this room turns a path into file, line and column, and its wording into ours.
+pydantic tells all faults of a value at once, by path; this room turns a path into file, line and column, and its wording
+into ours.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> tuple[str, ...]
     for step in path:
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
             return ()
-        field = current.model_fields.get(str(step)) or next(
-            (f for f in current.model_fields.values() if f.alias == step), None
-        )
+        field = current.model_fields.get(str(step)) or next((f for f in current.model_fields.values() if f.alias == step), None)
         if field is None:
             return ()
         current = _model_in(field.annotation)

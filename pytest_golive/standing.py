@@ -1,6 +1,7 @@
 """How things stand right now: the mode, the switches that make it, the stops, and what the guard would say.
 
-Document 000 knows three modes (lines 163 to 173): dry run, monitoring with the safety lock on, and live. A switch that is missing or
+Document 000 knows three modes (lines 163 to 173): dry run, monitoring with the safety lock on, and live. A switch that is
+missing or
 unknown counts as its safe value.
 """
 
@@ -52,9 +53,7 @@ def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKe
             shutil.copyfile(settings.state, memory)
             memory.chmod(0o600)
         permission = guard(settings, told, keys, state=memory, logger=silent()).allows()
-    switches = tuple(
-        (name, _shown(seen[name], switch)) for name, switch in settings.mode.items()
-    )
+    switches = tuple((name, _shown(seen[name], switch)) for name, switch in settings.mode.items())
     marker = f"{settings.marker} ({'present' if os.path.lexists(settings.marker) else 'not present'})"
     return Standing(
         mode=_mode(settings, told, permitted=permission.allowed),

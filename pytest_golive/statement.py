@@ -1,7 +1,9 @@
 """A decision to the statement that is signed: in-toto Statement v1 with predicate test-result v0.1; a pure function.
 
-The predicate's own lists (`passedTests`, `warnedTests`, `failedTests`) hold names only and have no slot for errors, so anything that
-is not proven stands in `failedTests`; the extension `golive` carries the rest. A consumer that ignores the extension can only come to
+The predicate's own lists (`passedTests`, `warnedTests`, `failedTests`) hold names only and have no slot for errors, so
+anything that
+is not proven stands in `failedTests`; the extension `golive` carries the rest. A consumer that ignores the extension can
+only come to
 a harder judgement, never to a softer one, as the in-toto parsing rules ask.
 """
 

@@ -1,6 +1,7 @@
 """The last block on the terminal: what blocks, what was decided, where the page lies, and one command that comes next.
 
-Lines are words first (PASS FAIL WARN ERROR …), symbols never carry the meaning alone. What a target said is indented behind a word, so that
+Lines are words first (PASS FAIL WARN ERROR …), symbols never carry the meaning alone. What a target said is indented behind
+a word, so that
 no line of it can begin with something that a CI system takes for a command.
 """
 

@@ -28,7 +28,9 @@ from pytest_golive.redaction import Redactor
 
 DEFAULT_JOBS = 300
 LOCAL_JOBS = 4
-"""Threads for probes that only read this machine's files: they do not wait, so more threads would only get in each other's way."""
+"""Threads for probes that only read this machine's files: they do not wait, so more threads would only get in each other's
+way.
+"""
 
 PROCESS_JOBS = max(4, 4 * (os.cpu_count() or 1))
 """Threads for probes that start a process each: hundreds of them at once would be a load on the machine that is being checked."""
@@ -218,9 +220,7 @@ class Trial:
             with self._turnstile(exclusive=item.acts):
                 finding = self._judge(item, run.needs)
         except Exception as error:  # noqa: BLE001 - a bug of ours must come out as an error of the item, not as a lost item
-            finding = Finding(
-                item=item.id, outcome=Outcome.ERROR, reason=f"the trial broke: {type(error).__name__}: {error}"
-            )
+            finding = Finding(item=item.id, outcome=Outcome.ERROR, reason=f"the trial broke: {type(error).__name__}: {error}")
         _settle(run.future, finding)
 
     def _judge(self, item: Item, needs: Sequence[str]) -> Finding:
@@ -355,6 +355,4 @@ def _with_history(finding: Finding, history: Sequence[Attempt]) -> Finding:
             attempts=len(history),
             history=tuple(history),
         )
-    return Finding(
-        item=finding.item, outcome=finding.outcome, reason=finding.reason, checks=finding.checks, evidence=evidence
-    )
+    return Finding(item=finding.item, outcome=finding.outcome, reason=finding.reason, checks=finding.checks, evidence=evidence)

@@ -1,7 +1,8 @@
 """`${name}` in a checklist: variables of the target put into the text of an item, before anything judges it.
 
 A checklist says *what* must hold; the target says *where*. A scalar that is nothing but `${name}` takes the variable's value with
-its type (so `${brokers}` may be a list); inside other text the variable is written out. `$${` stands for a plain `${`. A name that
+its type (so `${brokers}` may be a list); inside other text the variable is written out. `$${` stands for a plain `${`. A
+name that
 the target does not declare is a fault: an empty string in its place would be a check of something else.
 """
 

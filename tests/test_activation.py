@@ -203,7 +203,11 @@ DENIALS: dict[str, tuple[str, Callable[[Place], dict[str, Any]], str]] = {
     "failed result": ("preflight", lambda p: _evidence(p, result="FAILED"), "result is FAILED"),
     "failed items": ("preflight", lambda p: _evidence(p, failedTests=["x"]), "items failed: x"),
     "partial": ("preflight", lambda p: _evidence(p, run={"partial": ["deselected by -k: 7"]}), "deselected by -k: 7"),
-    "other phase": ("preflight", lambda p: _evidence(p, run={"phases": ["rollback"], "gates": False}), "judged only the phase rollback"),
+    "other phase": (
+        "preflight",
+        lambda p: _evidence(p, run={"phases": ["rollback"], "gates": False}),
+        "judged only the phase rollback",
+    ),
     "no word on phases": ("preflight", lambda p: _evidence(p, run={"gates": None}), "opens no gate"),
     "staging": ("preflight", lambda p: _evidence(p, **STAGING), "about staging"),
     "too old": ("preflight", lambda p: _evidence(p, decision={"at": NOW - HOUR - timedelta(seconds=1)}), "too old"),

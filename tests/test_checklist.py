@@ -47,7 +47,14 @@ def test_an_item_is_read_whole(tmp_path: Path) -> None:
     """Every key of an item arrives where it belongs, with its place."""
     read = load(
         tmp_path,
-        {**ITEM, "covers": ["x"], "requires": ["two"], "timeout": "500ms", "acts": True, "eventually": {"within": "1m", "every": "2s", "stable_for": 3}},
+        {
+            **ITEM,
+            "covers": ["x"],
+            "requires": ["two"],
+            "timeout": "500ms",
+            "acts": True,
+            "eventually": {"within": "1m", "every": "2s", "stable_for": 3},
+        },
         {**ITEM, "id": "two", "severity": "warning", "phase": "sign-off"},
     )
     one, two = read.items
@@ -64,8 +71,13 @@ def test_an_item_is_read_whole(tmp_path: Path) -> None:
 def test_defaults_fill_what_an_item_leaves_out(tmp_path: Path) -> None:
     """Timeout, owner and phase may be said once for the file; an item's own word wins."""
     bare = {key: value for key, value in ITEM.items() if key not in ("owner", "phase")}
-    read = load(tmp_path, bare, {**bare, "id": "two", "owner": "you"}, defaults={"owner": "us", "phase": "sign-off", "timeout": "3s"})
-    assert [(one.owner, one.phase, one.timeout) for one in read.items] == [("us", Phase.SIGN_OFF, 3.0), ("you", Phase.SIGN_OFF, 3.0)]
+    read = load(
+        tmp_path, bare, {**bare, "id": "two", "owner": "you"}, defaults={"owner": "us", "phase": "sign-off", "timeout": "3s"}
+    )
+    assert [(one.owner, one.phase, one.timeout) for one in read.items] == [
+        ("us", Phase.SIGN_OFF, 3.0),
+        ("you", Phase.SIGN_OFF, 3.0),
+    ]
 
 
 def test_severity_has_no_default(tmp_path: Path) -> None:
@@ -137,7 +149,11 @@ def test_several_files(tmp_path: Path) -> None:
     """Items of one file may require items of another; the same id or name in two files is refused."""
     head = {"version": 1, "checklist": {"name": "a1", "title": "A", "owner": "me"}}
     (tmp_path / "a.yaml").write_text(json.dumps({**head, "items": [ITEM]}))
-    (tmp_path / "b.yaml").write_text(json.dumps({**head, "checklist": {**head["checklist"], "name": "b1"}, "items": [{**ITEM, "id": "two", "requires": ["one"]}]}))  # type: ignore[dict-item]
+    (tmp_path / "b.yaml").write_text(
+        json.dumps(
+            {**head, "checklist": {**head["checklist"], "name": "b1"}, "items": [{**ITEM, "id": "two", "requires": ["one"]}]}
+        )
+    )  # type: ignore[dict-item]
     paths = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
     assert [one.name for one in checklist.load(paths, root=tmp_path, variables={})] == ["a1", "b1"]
     (tmp_path / "b.yaml").write_text((tmp_path / "a.yaml").read_text())
@@ -161,7 +177,9 @@ REQUIRED = sorted(set(ITEM) - {"env"})
 @pytest.mark.parametrize("key", REQUIRED)
 def test_every_key_is_needed(tmp_path: Path, key: str) -> None:
     """An item without one of its required keys is refused, by the name of the key."""
-    assert f"'{key}' is required" in faults(tmp_path, ITEM, {name: value for name, value in {**ITEM, "id": "two"}.items() if name != key})
+    assert f"'{key}' is required" in faults(
+        tmp_path, ITEM, {name: value for name, value in {**ITEM, "id": "two"}.items() if name != key}
+    )
 
 
 json_values = st.recursive(

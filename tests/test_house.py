@@ -59,10 +59,15 @@ def test_the_plugin_is_light() -> None:
 
 def test_status_is_light() -> None:
     """The command line imports neither pytest nor the trial wing to show a status."""
-    assert loaded_by("import pytest_golive.cli, pytest_golive.standing").isdisjoint({"pytest", "requests", "jinja2", "sqlalchemy"})
+    assert loaded_by("import pytest_golive.cli, pytest_golive.standing").isdisjoint(
+        {"pytest", "requests", "jinja2", "sqlalchemy"}
+    )
 
 
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.walk_packages(pytest_golive.__path__, "pytest_golive.") if "template" not in module.name])
+@pytest.mark.parametrize(
+    "name",
+    [module.name for module in pkgutil.walk_packages(pytest_golive.__path__, "pytest_golive.") if "template" not in module.name],
+)
 def test_faces_are_whole(name: str) -> None:
     """Every name that a module announces in `__all__` is there, and every module says what it is."""
     if name.endswith(("__main__", "python_call")):
@@ -75,7 +80,9 @@ def test_faces_are_whole(name: str) -> None:
 
 def test_files_can_be_read_in_one_sitting() -> None:
     """No file of the package is longer than 450 lines."""
-    long = {str(path): count for path in ROOT.glob("pytest_golive/**/*.py") if (count := len(path.read_text().splitlines())) > 450}
+    long = {
+        str(path): count for path in ROOT.glob("pytest_golive/**/*.py") if (count := len(path.read_text().splitlines())) > 450
+    }
     assert not long
 
 

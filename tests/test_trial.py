@@ -144,7 +144,13 @@ def test_an_item_waits_for_what_it_requires() -> None:
 
         return look
 
-    run([item("above", told("above"), requires=("middle",)), item("middle", told("middle"), requires=("base",)), item("base", told("base"))])
+    run(
+        [
+            item("above", told("above"), requires=("middle",)),
+            item("middle", told("middle"), requires=("base",)),
+            item("base", told("base")),
+        ]
+    )
     assert order == ["base", "middle", "above"]
 
 
@@ -209,7 +215,9 @@ def test_a_hanging_probe_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         forever.wait(60)
         return {"ok": True}
 
-    found = run([item(f"h{n}", hang, timeout=0.05) for n in range(3)] + [item("z", passing), item("y", passing, requires=("h0",))], jobs=2)
+    found = run(
+        [item(f"h{n}", hang, timeout=0.05) for n in range(3)] + [item("z", passing), item("y", passing, requires=("h0",))], jobs=2
+    )
     forever.set()
     assert {found[f"h{n}"].outcome for n in range(3)} == {Outcome.ERROR}
     assert "timed out" in found["h0"].reason
@@ -237,7 +245,11 @@ def test_acting_items_are_alone() -> None:
 
         return look
 
-    items = [item("act-1", busily("act-1"), acts=True), *(item(f"r{n}", busily(f"r{n}")) for n in range(6)), item("act-2", busily("act-2"), acts=True)]
+    items = [
+        item("act-1", busily("act-1"), acts=True),
+        *(item(f"r{n}", busily(f"r{n}")) for n in range(6)),
+        item("act-2", busily("act-2"), acts=True),
+    ]
     found = run(items, allow_acting=True)
     assert {finding.outcome for finding in found.values()} == {Outcome.PASSED}
     assert seen == [1, 1, 1, 1]

@@ -97,7 +97,11 @@ def test_values_know_where_they_stand() -> None:
     assert yaml12.spot_of(value, ("items", 7)) == (1, 1)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text("abc ", max_size=5), lambda inner: st.lists(inner, max_size=4)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text("abc ", max_size=5), lambda inner: st.lists(inner, max_size=4)
+    )
+)
 def test_json_is_read_as_itself(value: object) -> None:
     """Any JSON value is read as that value, since JSON is YAML 1.2."""
     import json

@@ -11,7 +11,9 @@ from behaviours.ask import environment_of, get, signed
 
 
 def buffers(home: str, api: str, exchanges: Mapping[str, str]) -> dict[str, Any]:
-    """For each account that trades real money: total as the exchange tells it, reserved as the ledger has it, and the buffer 1 - reserved / total."""
+    """For each account that trades real money: total as the exchange tells it, reserved as the ledger has it, and the buffer
+    1 - reserved / total.
+    """
     environ = environment_of(f"{home}/desk.pid")
     reserved = _reserved(f"{home}/ledger.sqlite")
     told = []

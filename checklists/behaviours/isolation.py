@@ -1,4 +1,6 @@
-"""Does a failing account stay alone, and does its circuit breaker trip and close again? Tried on drill accounts, on the testnet."""
+"""Does a failing account stay alone, and does its circuit breaker trip and close again? Tried on drill accounts, on the
+testnet.
+"""
 
 from __future__ import annotations
 

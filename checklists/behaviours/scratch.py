@@ -64,12 +64,21 @@ class Desk:
 
     def at_exchange(self, key: str) -> int:
         """The status with which the exchange itself answers for an order: 200 if it has it, 404 if not."""
-        return signed(self.exchange, f"/orders/{key}", self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]).status
+        name, secret = self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]
+        return signed(self.exchange, f"/orders/{key}", name, secret).status
 
     def activate(self) -> int:
         """Run `golive activate` on it, and give the exit status."""
-        command = [sys.executable, "-m", "pytest_golive.cli", "activate", "--yes", "--operator", "drill", "--config", "golive.yaml"]
-        return subprocess.run(command, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60).returncode
+        options = ["--yes", "--operator", "drill", "--config", "golive.yaml"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_golive.cli", "activate", *options],
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode
 
     @property
     def marker(self) -> Path:
@@ -79,7 +88,9 @@ class Desk:
 
 @contextlib.contextmanager
 def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
-    """A desk on a fresh folder, trusting the same keys as the one at `home`; stopped and removed at the end, whatever happened."""
+    """A desk on a fresh folder, trusting the same keys as the one at `home`; stopped and removed at the end, whatever
+    happened.
+    """
     folder = tempfile.mkdtemp(prefix="golive-desk-")
     process: subprocess.Popen[bytes] | None = None
     try:
@@ -89,7 +100,8 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
             Path(folder, name).mkdir()
         Path(folder, "golive.yaml").write_text(SETTINGS, encoding="ascii")
         Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
-        keys = {f"{venue}_API_{part}": secrets.token_hex(20) for venue in ("COINBASE", "KRAKEN", "TESTNET") for part in ("KEY", "SECRET")}
+        names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET") for part in ("KEY", "SECRET")]
+        keys = {name: secrets.token_hex(20) for name in names}
         environ = {**os.environ, **LIVE, **keys, **switches}
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk", "serve", "--home", folder, "--tethered"],

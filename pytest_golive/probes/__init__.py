@@ -18,9 +18,9 @@ from pytest_golive.errors import MissingExtra, ProbeError
 from pytest_golive.model import Context, Evidence, Facts, Outcome, Probe
 
 if TYPE_CHECKING:
-    from pytest_golive.probes.all_of import AllOf
     from pathlib import Path
 
+    from pytest_golive.probes.all_of import AllOf
     from pytest_golive.probes.base import Lane, ProbeModel
     from pytest_golive.redaction import Redactor
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes.base import (
+    Lane,
     Names,
     Pattern,
     ProbeModel,

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import Lane, looks_secret, ProbeModel, Text
+from pytest_golive.probes.base import Lane, ProbeModel, Text, looks_secret
 from pytest_golive.probes.paths import absolute, read
 from pytest_golive.probes.values import As, told
 

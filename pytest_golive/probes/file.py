@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from pytest_golive.errors import FaultyFile, ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import cut, Lane, plain_text, ProbeModel, Size, Text
+from pytest_golive.probes.base import Lane, ProbeModel, Size, Text, cut, plain_text
 from pytest_golive.probes.paths import absolute, expand, found, has_glob, kind_of, read, read_some, unreadable
 from pytest_golive.probes.reading import json_value
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import cut, Duration, Lane, Pattern, plain_text, ProbeModel, Size, spoken, Text
+from pytest_golive.probes.base import Duration, Lane, Pattern, ProbeModel, Size, Text, cut, plain_text, spoken
 from pytest_golive.probes.paths import absolute, expand, found, has_glob, unreadable
 
 _ISO = re.compile(rb"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d)(?!\d))?")

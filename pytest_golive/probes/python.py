@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes import MAX_FACTS, python_call
-from pytest_golive.probes.base import cut, Lane, plain_text, ProbeModel, Text
+from pytest_golive.probes.base import Lane, ProbeModel, Text, cut, plain_text
 from pytest_golive.probes.command import timed_out
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.process import Ran, run
@@ -38,7 +38,8 @@ class Python(ProbeModel):
     ```
 
     The function gets `args` as keywords and, if it has a parameter of that name, a `context` with `root`, `environ`,
-    `deadline` and `remaining()`. Its module is looked for in the folder `path`, else beside the checklist. It returns a mapping of facts: text, whole numbers, Decimal, booleans, lists, mappings. Nothing, an empty
+    `deadline` and `remaining()`. Its module is looked for in the folder `path`, else beside the checklist. It returns a
+    mapping of facts: text, whole numbers, Decimal, booleans, lists, mappings. Nothing, an empty
     mapping, a float, an exception, NotImplementedError and a failed import are errors. At the deadline it gets SystemExit,
     so that `finally` blocks run, and two seconds later it is killed. What it prints is evidence, never a fact that it
     returned.

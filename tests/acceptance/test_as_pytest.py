@@ -14,7 +14,9 @@ Make = Callable[..., str]
 def test_collect_only_lists_ids(project: Any) -> None:
     """`--co -q` prints the node ids, one for each item, and looks at nothing."""
     out = project.gate("--co", "-q").out
-    assert [line for line in out.splitlines() if "::" in line] == [f"checklists/main.yaml::{name}" for name in ("one", "two", "three")]
+    assert [line for line in out.splitlines() if "::" in line] == [
+        f"checklists/main.yaml::{name}" for name in ("one", "two", "three")
+    ]
 
 
 def test_verbose_names_every_item(project: Any) -> None:
@@ -64,14 +66,26 @@ def test_xdist_decides_the_same(project: Any) -> None:
 
 def test_xdist_keeps_acting_items_alone(project: Any, make_item: Make) -> None:
     """Over several workers an acting item still runs while nothing else is probed."""
-    code = "import os, pathlib, time\n\ndef look(name):\n    here = pathlib.Path('busy')\n    alone = not list(pathlib.Path('.').glob('busy-*'))\n    mine = pathlib.Path(f'busy-{name}')\n    mine.touch()\n    time.sleep(0.3)\n    alone = alone and len(list(pathlib.Path('.').glob('busy-*'))) == 1\n    mine.unlink()\n    return {'alone': alone}\n"
+    code = BUSY
     project.write("checklists/looks.py", code)
     project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n") + "target: {allow_acting: true}\n")
     acting = [
-        make_item(f"act-{n}", probe=f"python: {{call: 'looks:look', args: {{name: act-{n}}}}}", expect="expect: {alone: true}", extra="acts: true")
+        make_item(
+            f"act-{n}",
+            probe=f"python: {{call: 'looks:look', args: {{name: act-{n}}}}}",
+            expect="expect: {alone: true}",
+            extra="acts: true",
+        )
         for n in range(2)
     ]
-    reads = [make_item(f"read-{n}", probe=f"python: {{call: 'looks:look', args: {{name: read-{n}}}}}", expect="expect: {alone: {in: [true, false]}}") for n in range(3)]
+    reads = [
+        make_item(
+            f"read-{n}",
+            probe=f"python: {{call: 'looks:look', args: {{name: read-{n}}}}}",
+            expect="expect: {alone: {in: [true, false]}}",
+        )
+        for n in range(3)
+    ]
     project.checklist(*acting, *reads)
     assert project.gate("-n2").word == "GO"
 
@@ -104,7 +118,10 @@ def test_fixtures_run_around_items(project: Any, make_item: Make) -> None:
 
 def test_module_fixtures_see_the_checklist(project: Any) -> None:
     """A fixture can ask for the node and find the item's markers."""
-    project.write("conftest.py", "import pytest\n\n@pytest.fixture(autouse=True)\ndef look(request):\n    print('marks', [m.name for m in request.node.iter_markers()])\n")
+    project.write(
+        "conftest.py",
+        LOOKS,
+    )
     assert "marks ['critical']" in project.gate("-s").out
 
 
@@ -170,3 +187,26 @@ def test_an_item_is_probed_once(project: Any, make_item: Make) -> None:
     )
     assert project.gate().word == "GO"
     assert (project.root / "looked.txt").read_text() == "x\n"
+
+
+BUSY = """\
+import os, pathlib, time
+
+def look(name):
+    here = pathlib.Path('busy')
+    alone = not list(pathlib.Path('.').glob('busy-*'))
+    mine = pathlib.Path(f'busy-{name}')
+    mine.touch()
+    time.sleep(0.3)
+    alone = alone and len(list(pathlib.Path('.').glob('busy-*'))) == 1
+    mine.unlink()
+    return {'alone': alone}
+"""
+
+LOOKS = """\
+import pytest
+
+@pytest.fixture(autouse=True)
+def look(request):
+    print('marks', [m.name for m in request.node.iter_markers()])
+"""

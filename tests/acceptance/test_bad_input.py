@@ -24,7 +24,10 @@ def refused(run: Any, *words: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("activation_enabeld: true\n", ["golive.yaml:2:1: unknown key 'activation_enabeld' - did you mean 'activation_enabled'?"]),
+        (
+            "activation_enabeld: true\n",
+            ["golive.yaml:2:1: unknown key 'activation_enabeld' - did you mean 'activation_enabled'?"],
+        ),
         ("activation_enabled: yes\n", ["golive.yaml:2:1: 'activation_enabled' must be true or false"]),
         ("activation_enabled: 'true'\n", ["'activation_enabled' must be true or false"]),
         ("activation: {valid_for: 12}\n", ["golive.yaml:2:14: 'activation.valid_for': a duration needs a unit"]),
@@ -35,7 +38,10 @@ def refused(run: Any, *words: str) -> None:
         ("target: {variables: {api: '${env:NO_SUCH_ADDRESS}'}}\n", ["the environment variable NO_SUCH_ADDRESS is not set"]),
         ("checklists: ['nowhere/*.yaml']\n", ["'nowhere/*.yaml' matches no file"]),
         ("checklists: []\n", ["checklists"]),
-        ("activation_enabled: true\nactivation_enabled: false\n", ["golive.yaml:3:1: the key 'activation_enabled' stands here a second time"]),
+        (
+            "activation_enabled: true\nactivation_enabled: false\n",
+            ["golive.yaml:3:1: the key 'activation_enabled' stands here a second time"],
+        ),
         ("target: [\n", ["golive.yaml", "not YAML"]),
         ("phases: [someday]\n", ["phases"]),
     ],
@@ -90,7 +96,12 @@ def test_all_faults_of_all_lists_at_once(project: Any, make_item: Make) -> None:
     project.checklist(make_item("one", probe="evn: {}"), make_item("two", severity="bad"))
     project.checklist(make_item("three", phase="bad"), name="other")
     run = project.pytest("--golive")
-    refused(run, "checklists/main.yaml:12:3: unknown key or kind 'evn'", "checklists/main.yaml:16:3: 'severity'", "checklists/other.yaml:7:3: 'phase'")
+    refused(
+        run,
+        "checklists/main.yaml:12:3: unknown key or kind 'evn'",
+        "checklists/main.yaml:16:3: 'severity'",
+        "checklists/other.yaml:7:3: 'phase'",
+    )
 
 
 def test_ids_are_unique_over_all_lists(project: Any, make_item: Make) -> None:
@@ -106,7 +117,9 @@ def test_a_list_without_a_critical_item(project: Any, make_item: Make) -> None:
     refused(project.pytest("--golive"), "no item is critical")
 
 
-@pytest.mark.parametrize("text", ["", "version: 1\n", "version: 1\nchecklist: {name: xx, title: x, owner: x}\nitems: []\n", "- a\n", "version: 2\n"])
+@pytest.mark.parametrize(
+    "text", ["", "version: 1\n", "version: 1\nchecklist: {name: xx, title: x, owner: x}\nitems: []\n", "- a\n", "version: 2\n"]
+)
 def test_empty_lists(project: Any, text: str) -> None:
     """A list that declares nothing is refused."""
     project.write("checklists/main.yaml", text)
@@ -129,7 +142,7 @@ def test_reports_cannot_be_written(project: Any) -> None:
 def test_the_marker_cannot_be_written(project: Any) -> None:
     """A marker that cannot be written is told after the page was, and the run is not green."""
     project.write("blocked", "a file")
-    project.settings("activation_enabled: true\nrequire_testnet_history: false\nrequire_risk_state: ''\nrequire_ess_inactive: false\nactivation: {marker: blocked/go_live.active, state: blocked/state}\n")
+    project.settings(MARKER_NOWHERE)
     run = project.gate()
     assert run.status == 1
     assert "Traceback" not in run.text
@@ -195,3 +208,12 @@ def test_a_report_that_is_not_there(project: Any) -> None:
     run = project.golive("verify", "nowhere.html")
     assert run.status == 1
     assert "nowhere.html: No such file or directory" in run.err
+
+
+MARKER_NOWHERE = """\
+activation_enabled: true
+require_testnet_history: false
+require_risk_state: ''
+require_ess_inactive: false
+activation: {marker: blocked/go_live.active, state: blocked/state}
+"""

@@ -52,16 +52,27 @@ def test_a_secret_is_nowhere(project: Any, make_item: Make, parrot: str, argumen
     canary = f"cnry{secrets.token_hex(12)}/+="
     project.write(".env", f"BROKER_SECRET={canary}\nPLAIN=1\n")
     project.write("app.log", f"2026-11-21T10:00:00Z connecting with key {canary}\n")
-    project.write("checklists/leaks.py", "import os\n\ndef look():\n    print(os.environ['BROKER_TOKEN'])\n    return {'seen': 'it is ' + os.environ['BROKER_TOKEN'], 'nested': [{'password': os.environ['BROKER_TOKEN']}]}\n\ndef fails():\n    raise ValueError('cannot use ' + os.environ['BROKER_TOKEN'])\n")
+    project.write(
+        "checklists/leaks.py",
+        LEAKS,
+    )
     fails = "expect: {exit: 99}"
     project.checklist(
         make_item("one"),
-        make_item("echo", probe=f"http: {{url: '{parrot}/?api_key={quote(canary, safe='')}', bearer: BROKER_TOKEN}}", expect="expect: {status: 200, body.echo: nothing}"),
+        make_item(
+            "echo",
+            probe=f"http: {{url: '{parrot}/?api_key={quote(canary, safe='')}', bearer: BROKER_TOKEN}}",
+            expect="expect: {status: 200, body.echo: nothing}",
+        ),
         make_item("value", probe="env: {name: BROKER_TOKEN, secret: true}", expect="expect: {length: 1}"),
         make_item("careless", probe="env: {name: BROKER_TOKEN}", expect="expect: {value: other}"),
         make_item("dotenv", probe="dotenv: {path: .env, name: BROKER_SECRET, secret: true}", expect="expect: {length: 1}"),
         make_item("log", probe="log: {path: app.log, matches: {key: 'key'}}", expect="expect: {counts.key: 99}"),
-        make_item("command", probe="command: {run: [sh, -c, 'echo token=$BROKER_TOKEN; echo $BROKER_TOKEN >&2'], pass_env: [BROKER_TOKEN]}", expect=fails),
+        make_item(
+            "command",
+            probe="command: {run: [sh, -c, 'echo token=$BROKER_TOKEN; echo $BROKER_TOKEN >&2'], pass_env: [BROKER_TOKEN]}",
+            expect=fails,
+        ),
         make_item("python", probe="python: {call: 'leaks:look'}", expect="expect: {seen: other}"),
         make_item("raises", probe="python: {call: 'leaks:fails'}", expect="expect: {seen: other}"),
         make_item("file", probe="file: {path: app.log, format: text}", expect="expect: {text: other}"),
@@ -72,7 +83,12 @@ def test_a_secret_is_nowhere(project: Any, make_item: Make, parrot: str, argumen
     assert run.word == "NO-GO"
     assert run.outcome("echo") == "failed"
     outputs = {"terminal": run.text}
-    for path in [*project.root.rglob("*.xml"), *project.root.rglob("*.json"), *project.root.rglob("*.jsonl"), *project.root.rglob("report.html")]:
+    for path in [
+        *project.root.rglob("*.xml"),
+        *project.root.rglob("*.json"),
+        *project.root.rglob("*.jsonl"),
+        *project.root.rglob("report.html"),
+    ]:
         outputs[str(path.relative_to(project.root))] = path.read_text(encoding="utf-8")
     page = next(content for name, content in outputs.items() if name.endswith("report.html"))
     outputs["payload"] = payload_of(page)
@@ -96,3 +112,15 @@ def test_the_marker_holds_no_secret(project: Any) -> None:
     assert project.gate(env={"BROKER_TOKEN": canary}).status == 0
     assert canary[:8] not in project.marker.read_text()
     assert canary[:8] not in (project.root / "reports/journal.jsonl").read_text()
+
+
+LEAKS = """\
+import os
+
+def look():
+    print(os.environ['BROKER_TOKEN'])
+    return {'seen': 'it is ' + os.environ['BROKER_TOKEN'], 'nested': [{'password': os.environ['BROKER_TOKEN']}]}
+
+def fails():
+    raise ValueError('cannot use ' + os.environ['BROKER_TOKEN'])
+"""

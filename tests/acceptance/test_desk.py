@@ -26,7 +26,14 @@ def desk(tmp_path: Path) -> dict[str, str]:
 
 def run(environ: dict[str, str], *command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 
@@ -35,7 +42,9 @@ def gate(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProces
 
 
 def test_from_a_list_to_a_guarded_order(desk: dict[str, str], tmp_path: Path) -> None:
-    """GO writes page and marker; an order goes; after the marker is deleted the next is skipped, and putting it back does not help."""
+    """GO writes page and marker; an order goes; after the marker is deleted the next is skipped, and putting it back does
+    not help.
+    """
     done = gate(desk)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GO  34 of 34 items pass." in done.stdout
@@ -64,7 +73,9 @@ def test_from_a_list_to_a_guarded_order(desk: dict[str, str], tmp_path: Path) ->
     ids=["dry run", "broker unhealthy", "stop file"],
 )
 def test_what_is_wrong_is_named(desk: dict[str, str], tmp_path: Path, broken: Any, item: str, fix: str) -> None:
-    """Dry-run mode, an unhealthy broker and a stop file are each a NO-GO that names the item with its fix, and leave no marker."""
+    """Dry-run mode, an unhealthy broker and a stop file are each a NO-GO that names the item with its fix, and leave no
+    marker.
+    """
     if isinstance(broken, str):
         (tmp_path / "desk").mkdir(mode=0o700)
         (tmp_path / "desk" / broken).touch()
@@ -117,5 +128,7 @@ def test_ctrl_c_stops_the_desk(desk: dict[str, str], tmp_path: Path) -> None:
 def test_it_needs_no_target_of_its_own_elsewhere(desk: dict[str, str], tmp_path: Path) -> None:
     """The desk's folder is a repository whose committed settings activate nothing."""
     assert gate(desk, "--co", "-q").returncode == 1
-    said = subprocess.run(["git", "-C", str(tmp_path / "desk"), "show", "HEAD:golive.yaml"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["git", "-C", str(tmp_path / "desk"), "show", "HEAD:golive.yaml"], capture_output=True, text=True, check=True
+    ).stdout
     assert "activation_enabled: false" in said

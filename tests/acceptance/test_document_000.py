@@ -20,11 +20,29 @@ def nija(project: Any, make_item: Make) -> Any:
     """Document 000's switches, capital and isolation as a small list over files."""
     project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n") + SWITCHES)
     project.checklist(
-        make_item("dry-run-off", probe="env: {name: DRY_RUN_MODE, as: boolean}", expect="expect: {value: false}", fix="export DRY_RUN_MODE=false"),
-        make_item("capital-verified", probe="env: {name: LIVE_CAPITAL_VERIFIED, as: boolean}", expect="expect: {value: true}", fix="Set LIVE_CAPITAL_VERIFIED=true to enable live trading"),
+        make_item(
+            "dry-run-off",
+            probe="env: {name: DRY_RUN_MODE, as: boolean}",
+            expect="expect: {value: false}",
+            fix="export DRY_RUN_MODE=false",
+        ),
+        make_item(
+            "capital-verified",
+            probe="env: {name: LIVE_CAPITAL_VERIFIED, as: boolean}",
+            expect="expect: {value: true}",
+            fix="Set LIVE_CAPITAL_VERIFIED=true to enable live trading",
+        ),
         make_item("no-stop", probe="file: {path: EMERGENCY_STOP}", expect="expect: {exists: false}"),
-        make_item("buffer", probe="file: {path: capital.json, format: json}", expect="expect: {'value.accounts[*].buffer': {all: {ge: '0.20'}, len: {ge: 1}}}"),
-        make_item("isolation", probe="file: {path: accounts.json, format: json}", expect="expect: {'value.accounts[*].breaker': {all: {is: string}, unique: true}}"),
+        make_item(
+            "buffer",
+            probe="file: {path: capital.json, format: json}",
+            expect="expect: {'value.accounts[*].buffer': {all: {ge: '0.20'}, len: {ge: 1}}}",
+        ),
+        make_item(
+            "isolation",
+            probe="file: {path: accounts.json, format: json}",
+            expect="expect: {'value.accounts[*].breaker': {all: {is: string}, unique: true}}",
+        ),
     )
     project.write("capital.json", '{"accounts": [{"buffer": 0.25}, {"buffer": 0.20}]}')
     project.write("accounts.json", '{"accounts": [{"breaker": "a"}, {"breaker": "b"}]}')
@@ -77,7 +95,9 @@ def test_5_a_stop_file_blocks(nija: Any) -> None:
     assert not nija.marker.exists()
 
 
-@pytest.mark.parametrize("content", ['{"accounts": [{"buffer": 0.25}, {"buffer": 0.1999}]}', '{"accounts": []}', '{"accounts": [{}]}', "{}", "x"])
+@pytest.mark.parametrize(
+    "content", ['{"accounts": [{"buffer": 0.25}, {"buffer": 0.1999}]}', '{"accounts": []}', '{"accounts": [{}]}', "{}", "x"]
+)
 def test_6_capital_safety(nija: Any, content: str) -> None:
     """An account below 20 %, no account, no buffer and unreadable accounts all block."""
     nija.write("capital.json", content)
@@ -85,7 +105,9 @@ def test_6_capital_safety(nija: Any, content: str) -> None:
     assert (run.status, run.word) == (1, "NO-GO")
 
 
-@pytest.mark.parametrize("content", ['{"accounts": [{"breaker": "a"}, {"breaker": "a"}]}', '{"accounts": []}', '{"accounts": [{"breaker": null}]}'])
+@pytest.mark.parametrize(
+    "content", ['{"accounts": [{"breaker": "a"}, {"breaker": "a"}]}', '{"accounts": []}', '{"accounts": [{"breaker": null}]}']
+)
 def test_7_account_isolation(nija: Any, content: str) -> None:
     """A breaker that is shared, missing or unknown blocks."""
     nija.write("accounts.json", content)

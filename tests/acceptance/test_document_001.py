@@ -41,7 +41,12 @@ def quantum(project: Any, make_item: Make) -> Any:
         make_item("preflight"),
         make_item("act-risk", phase="activation", probe=read.format("risk.json"), expect="expect: {value.state: OK}"),
         make_item("act-ess", phase="activation", probe=read.format("ess.json"), expect="expect: {value.state: inactive}"),
-        make_item("act-history", phase="activation", probe=read.format("trades.json"), expect="expect: {'value.trades[*]': {len: {ge: 3}}}"),
+        make_item(
+            "act-history",
+            phase="activation",
+            probe=read.format("trades.json"),
+            expect="expect: {'value.trades[*]': {len: {ge: 3}}}",
+        ),
     )
     project.write("risk.json", '{"state": "OK"}')
     project.write("ess.json", '{"state": "inactive"}')
@@ -79,7 +84,7 @@ def test_2_a_bad_state_denies(quantum: Any, name: str, content: str) -> None:
     quantum.write(name, content)
     run = quantum.golive("activate", "--yes")
     assert run.status == 1
-    assert f"act-{ {'risk.json': 'risk', 'ess.json': 'ess', 'trades.json': 'history'}[name]}" in run.out
+    assert f"act-{ {'risk.json': 'risk', 'ess.json': 'ess', 'trades.json': 'history'}[name] }" in run.out
     assert not quantum.marker.exists()
 
 

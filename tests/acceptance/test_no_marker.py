@@ -83,7 +83,10 @@ def test_too_many_warnings_of_pytest(project: Any) -> None:
 
 def test_xfail_does_not_make_a_failure_green(project: Any) -> None:
     """A plugin that marks items as expected failures changes what pytest prints, not what was found."""
-    project.write("conftest.py", "import pytest\n\ndef pytest_collection_modifyitems(items):\n    for item in items:\n        item.add_marker(pytest.mark.xfail(reason='known'))\n")
+    project.write(
+        "conftest.py",
+        XFAILS,
+    )
     run = project.gate(env={"READY": "no"})
     assert (run.word, run.status, run.outcome("one")) == ("NO-GO", 1, "failed")
     assert not project.marker.exists()
@@ -91,7 +94,10 @@ def test_xfail_does_not_make_a_failure_green(project: Any) -> None:
 
 def test_xfail_without_running_is_not_run(project: Any) -> None:
     """An item that xfail keeps from running was not seen."""
-    project.write("conftest.py", "import pytest\n\ndef pytest_collection_modifyitems(items):\n    items[0].add_marker(pytest.mark.xfail(run=False))\n")
+    project.write(
+        "conftest.py",
+        "import pytest\n\ndef pytest_collection_modifyitems(items):\n    items[0].add_marker(pytest.mark.xfail(run=False))\n",
+    )
     run = project.gate()
     assert (run.word, run.outcome("one")) == ("NO-GO", "not-run")
     assert not project.marker.exists()
@@ -99,7 +105,10 @@ def test_xfail_without_running_is_not_run(project: Any) -> None:
 
 def test_a_skip_is_not_a_pass(project: Any) -> None:
     """A skipped critical item blocks, with the reason of the skip."""
-    project.write("conftest.py", "import pytest\n\ndef pytest_collection_modifyitems(items):\n    items[0].add_marker(pytest.mark.skip(reason='later'))\n")
+    project.write(
+        "conftest.py",
+        "import pytest\n\ndef pytest_collection_modifyitems(items):\n    items[0].add_marker(pytest.mark.skip(reason='later'))\n",
+    )
     run = project.gate()
     assert (run.word, run.outcome("one")) == ("NO-GO", "not-run")
     assert "skipped: later" in run.out or "later" in run.out
@@ -130,7 +139,10 @@ def flaky():
 
 def test_a_failing_fixture_is_an_error(project: Any) -> None:
     """What breaks before or after an item is an error of the item."""
-    project.write("conftest.py", "import pytest\n\n@pytest.fixture(autouse=True)\ndef broken():\n    yield\n    raise RuntimeError('teardown')\n")
+    project.write(
+        "conftest.py",
+        "import pytest\n\n@pytest.fixture(autouse=True)\ndef broken():\n    yield\n    raise RuntimeError('teardown')\n",
+    )
     run = project.gate()
     assert (run.word, run.outcome("one")) == ("NO-GO", "error")
     assert not project.marker.exists()
@@ -138,7 +150,10 @@ def test_a_failing_fixture_is_an_error(project: Any) -> None:
 
 def test_a_patched_report_does_not_help(project: Any) -> None:
     """A plugin that turns every report into a pass changes the dots, not the decision."""
-    project.write("conftest.py", "import pytest\n\n@pytest.hookimpl(tryfirst=True, wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    return report\n")
+    project.write(
+        "conftest.py",
+        PATCHES,
+    )
     run = project.gate(env={"READY": "no"})
     assert (run.word, run.status) == ("NO-GO", 1)
     assert not project.marker.exists()
@@ -146,7 +161,10 @@ def test_a_patched_report_does_not_help(project: Any) -> None:
 
 def test_a_killed_worker_is_incomplete(project: Any, make_item: Make) -> None:
     """A worker that dies by SIGKILL takes its items with it: they are not run."""
-    project.write("conftest.py", "import os, signal\n\ndef pytest_runtest_call(item):\n    if item.name == 'two':\n        os.kill(os.getpid(), signal.SIGKILL)\n")
+    project.write(
+        "conftest.py",
+        KILLS,
+    )
     run = project.gate("-n2", "--max-worker-restart=0")
     assert run.word == "INCOMPLETE"
     assert run.status != 0
@@ -156,7 +174,12 @@ def test_a_killed_worker_is_incomplete(project: Any, make_item: Make) -> None:
 def test_ctrl_c_is_incomplete(project: Any, make_item: Make, tmp_path: Path) -> None:
     """An interrupted session ends at once, says so, and leaves no marker."""
     flag = tmp_path / "started"
-    project.checklist(make_item("one"), make_item("slow", probe=f"command: {{run: [sh, -c, 'touch {flag}; sleep 60']}}\n  timeout: 90s", expect="expect: {exit: 0}"))
+    project.checklist(
+        make_item("one"),
+        make_item(
+            "slow", probe=f"command: {{run: [sh, -c, 'touch {flag}; sleep 60']}}\n  timeout: 90s", expect="expect: {exit: 0}"
+        ),
+    )
     summary = project.root / "summary.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--golive", f"--golive-json={summary}"],
@@ -191,3 +214,30 @@ def test_without_the_plugin_the_gate_is_a_usage_error(project: Any) -> None:
     assert run.status == 4
     assert not project.marker.exists()
     assert os.listdir(project.root).count("reports") == 0
+
+
+XFAILS = """\
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.xfail(reason='known'))
+"""
+
+PATCHES = """\
+import pytest
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = 'passed'
+    return report
+"""
+
+KILLS = """\
+import os, signal
+
+def pytest_runtest_call(item):
+    if item.name == 'two':
+        os.kill(os.getpid(), signal.SIGKILL)
+"""

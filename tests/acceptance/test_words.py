@@ -17,7 +17,9 @@ def test_everything_passes(project: Any) -> None:
     assert (run.status, run.word) == (0, "GO")
     assert project.marker.exists()
     assert project.golive("verify", str(project.reports()[0])).status == 0
-    assert [line.split('"event":"')[1].split('"')[0] for line in (project.root / "reports/journal.jsonl").read_text().splitlines()] == [
+    assert [
+        line.split('"event":"')[1].split('"')[0] for line in (project.root / "reports/journal.jsonl").read_text().splitlines()
+    ] == [
         "run",
         "activated",
     ]
@@ -26,7 +28,9 @@ def test_everything_passes(project: Any) -> None:
 
 def test_a_warning_fails(project: Any, make_item: Make) -> None:
     """GO WITH WARNINGS: exit 0 and a marker, and the warning is named with its fix."""
-    project.checklist(make_item("one"), make_item("three", severity="warning", probe="env: {name: ABSENT}", expect="expect: {set: true}"))
+    project.checklist(
+        make_item("one"), make_item("three", severity="warning", probe="env: {name: ABSENT}", expect="expect: {set: true}")
+    )
     run = project.gate()
     assert (run.status, run.word) == (0, "GO WITH WARNINGS")
     assert project.marker.exists()
@@ -95,9 +99,19 @@ def test_for_each_makes_an_item_of_each_element(project: Any, make_item: Make) -
 
 def test_eventually_waits_until_it_is_true(project: Any, make_item: Make) -> None:
     """An item may come true within its time; every look is in the evidence."""
-    project.write("turn.py", "import pathlib\np = pathlib.Path('n')\np.write_text(str(int(p.read_text() or 0) + 1) if p.exists() else '1')\nprint(p.read_text())\n")
+    project.write(
+        "turn.py",
+        TURNS,
+    )
     probe = "command: {run: [python3, turn.py], counts: {n: '(\\d+)'}}"
-    project.checklist(make_item("one", probe=probe, expect="expect: {counts.n: {ge: 3}}", extra="eventually: {within: 20s, every: 50ms, stable_for: 2}"))
+    project.checklist(
+        make_item(
+            "one",
+            probe=probe,
+            expect="expect: {counts.n: {ge: 3}}",
+            extra="eventually: {within: 20s, every: 50ms, stable_for: 2}",
+        )
+    )
     run = project.gate()
     assert run.word == "GO"
     assert int((project.root / "n").read_text()) == 4
@@ -114,7 +128,12 @@ def test_activation_must_be_wanted(project: Any) -> None:
 
 def test_a_denied_activation_is_not_green(project: Any) -> None:
     """A run that was to activate and was denied exits 1, although its decision is GO."""
-    project.settings((project.root / "golive.yaml").read_text().removeprefix("version: 1\n").replace("require_ess_inactive: false", "require_ess_inactive: true"))
+    project.settings(
+        (project.root / "golive.yaml")
+        .read_text()
+        .removeprefix("version: 1\n")
+        .replace("require_ess_inactive: false", "require_ess_inactive: true")
+    )
     run = project.gate()
     assert (run.status, run.word) == (1, "GO")
     assert not project.marker.exists()
@@ -143,3 +162,11 @@ def test_another_phase_never_gates(project: Any, make_item: Make) -> None:
     assert "checklists/main.yaml::back PASSED" in run.out
     assert "::one" not in run.out
     assert not project.marker.exists()
+
+
+TURNS = """\
+import pathlib
+p = pathlib.Path('n')
+p.write_text(str(int(p.read_text() or 0) + 1) if p.exists() else '1')
+print(p.read_text())
+"""
