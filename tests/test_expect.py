@@ -66,6 +66,7 @@ HOLDS: list[tuple[Any, Any, str, str]] = [
     ({"ge": "-250.00"}, -250, "at least -250.00", "-250"),
     ({"between": [-5, 5]}, 5, "from -5 to 5", "5"),
     ({"between": ["-5", "5"]}, -5, "from -5 to 5", "-5"),
+    ({"between": [5, 5]}, 5, "from 5 to 5", "5"),
     ({"in": [401, 403]}, 403, "one of 401, 403", "403"),
     ({"not_in": ["LIVE", "REAL"]}, "PAPER", "none of LIVE, REAL", "PAPER"),
     ({"matches": r"^v\d+"}, "v12-rc", r"match of /^v\d+/", "v12-rc"),
@@ -434,6 +435,7 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str]] = [
     ({1: 2}, (1,), "a path must be text"),
     ({"": 1}, ("",), '"" is no JSONPath: expected a shorthand selector'),
     ({"x[": 1}, ("x[",), "x[ is no JSONPath: unexpected end of query"),
+    ({"a[?@.b =~ /x/]": {"len": 1}}, ("a[?@.b =~ /x/]",), "a[?@.b =~ /x/] is no JSONPath: unexpected token '='"),
     (
         {"a.1b": 1},
         ("a.1b",),
@@ -565,7 +567,9 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str]] = [
         "is: must be one of string, number, integer, boolean, list, mapping, null - did you mean 'string'?",
     ),
     ({"x": {"is": 5}}, ("x", "is"), "is: must be one of string, number, integer, boolean, list, mapping, null"),
+    ({"x": {"is": []}}, ("x", "is"), "is: must be one of string, number, integer, boolean, list, mapping, null"),
     ({"x[*]": 1}, ("x[*]",), "x[*] can select several values: ask `all`, `any` or `none` of them"),
+    ({"x[*]": {"in": [1]}}, ("x[*]", "in"), "x[*] can select several values: ask `all`, `any` or `none` of them"),
     ({"x[*]": {"lt": 1}}, ("x[*]", "lt"), "x[*] can select several values: ask `all`, `any` or `none` of them"),
     ({"x[?@.a]": {"eq": 1}}, ("x[?@.a]", "eq"), "x[?@.a] can select several values: ask `all`, `any` or `none` of them"),
     ({"x..y": {"matches": "a"}}, ("x..y", "matches"), "x..y can select several values: ask `all`, `any` or `none` of them"),
@@ -625,6 +629,7 @@ def test_allow_empty_helps_only_the_operators_that_can_have_it() -> None:
         "(?:(?:a+){2})+x",
         "(?:a+){5}x",
         "y(?:x|(?:a+)+)z",
+        "(a)?(?(1)(?:b+)+|c)d",
     ],
 )
 def test_a_pattern_that_can_take_for_ever_is_refused(pattern: str) -> None:
@@ -645,6 +650,7 @@ def test_a_pattern_that_can_take_for_ever_is_refused(pattern: str) -> None:
         (r"(?:\d{1,3},){0,4}x", "1,22,x"),
         (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "00:1a:2b:3c:4d:5e"),
         (r"(?=.*up)(ready)", "ready, up"),
+        ("(a)?(?(1)b)c", "abc"),
         ("a" * 1000, "a" * 1000),
     ],
 )
@@ -693,6 +699,7 @@ PATHS = [
     ("body.my-key", "$['body']['my-key']"),
     ('headers["x-id"]', "headers['x-id']"),
     ("rows[0].id", "$.rows[0].id"),
+    ('it["it\'s"]', "it['it\\'s']"),
     ("é.ü", "$.é.ü"),
     ("$", "$"),
 ]
@@ -701,7 +708,7 @@ PATHS = [
 @pytest.mark.parametrize(("short", "long"), PATHS)
 def test_one_place_can_be_written_in_several_ways(short: str, long: str) -> None:
     """The leading `$.` may be left out, and a dash may stand in a plain name."""
-    facts = {"a": {"b": 1}, "body": {"my-key": 1}, "headers": {"x-id": 1}, "rows": [{"id": 1}], "é": {"ü": 1}}
+    facts = {"a": {"b": 1}, "body": {"my-key": 1}, "headers": {"x-id": 1}, "rows": [{"id": 1}], "é": {"ü": 1}, "it": {"it's": 1}}
     one, other = paths.compile_path(short), paths.compile_path(long)
     assert one.select(facts) == other.select(facts)
     assert one.select(facts) == (facts if short == "$" else 1)
@@ -748,6 +755,8 @@ def test_what_was_found_is_one_short_printable_line() -> None:
     for _ in range(5000):
         deep = [deep]
     assert line([1], deep).found == "[[[[a list of 1]]]]"
+    assert line([1], {"a": {"b": {"c": {"d": {"e": 1}}}}}).found == "a mapping of 1"
+    assert line({"eq": {}}, {"a": {"b": {"c": {"d": {"e": 1}}}}}).found == "{a: {b: {c: {d: a mapping of 1}}}}"
     assert line({"unique": True}, [deep]).found == "something nested too deeply to be compared"
 
 

@@ -96,7 +96,7 @@ class Path:
                 raise Missing(f"{described(parent)}, in which {shown(last)} cannot be looked for")
             if _has(parent, last):
                 found.append(parent[last])  # type: ignore[index]
-        if EVERY in way and not parents:
+        if not parents:
             raise Missing("no elements")
         return not found, found[0] if len(found) == 1 else found
 
