@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from pytest_golive.model import Word
-from pytest_golive.report.words import Excerpt, Moment, Piece
+from pytest_golive.report.words import Moment, Piece
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One operator of the expectation, as wanted and as found."""
+    """One operator of the expectation that is not met, as wanted and as found; `untold` if that could not be judged."""
 
     path: str
     wanted: str
     found: str
-    word: str
+    untold: bool
 
 
 @final
@@ -33,10 +33,9 @@ class Row:
     id: str
     title: str
     reason: str
-    lines: Sequence[Line]
-    more_lines: int
+    lines: Sequence[str]
     meta: str
-    facts: Excerpt | None
+    facts: str
 
 
 @final
@@ -44,7 +43,7 @@ class Row:
 class Proof:
     """The evidence behind a card, with the digest of all of it."""
 
-    facts: Excerpt
+    facts: str
     cut: int
     began: Moment
     seconds: str
@@ -73,14 +72,12 @@ class Card:
     id: str
     title: str
     tone: str
-    outcome: str
-    severity: str
-    blocks: bool
+    tag: str
+    standing: str
     reason: str
     unmet: Sequence[Line]
     more_unmet: int
-    lines: Sequence[Line]
-    more_lines: int
+    lines: Sequence[str]
     why: Sequence[Piece]
     fix: Sequence[Piece]
     owner: str

@@ -33,6 +33,11 @@ SECTIONS = {
     "passed": "Passed",
 }
 
+# looked up and not called: calling an enumeration costs several times as much, for every item
+_OUTCOME = {outcome.value: outcome for outcome in Outcome}
+_VERDICT = {verdict.value: verdict for verdict in Verdict}
+_SEVERITY = {severity.value: severity for severity in Severity}
+_MET = {True: "", False: " (not met)", None: " (cannot be told)"}
 _OUTCOMES = {
     Outcome.PASSED: "Passed",
     Outcome.FAILED: "Failed",
@@ -97,7 +102,7 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
 
 def _place(item: Mapping[str, Any], placed: Mapping[str, list[Mapping[str, Any]]]) -> str:
     """Put an item into its one section, and say which that is."""
-    outcome, verdict, _ = Outcome(item["outcome"]), Verdict(item["verdict"]), Severity(item["severity"])
+    outcome, verdict, _ = _OUTCOME[item["outcome"]], _VERDICT[item["verdict"]], _SEVERITY[item["severity"]]
     if verdict is Verdict.WAIVED:
         key = "waived"
     elif verdict is Verdict.CLEAR:
@@ -147,17 +152,15 @@ def _row(item: Mapping[str, Any]) -> Row:
     evidence = item["evidence"]
     meta = f"{item['severity']}, {item['kind']}, {_source(item['source'])}, {item['place']}"
     if evidence is not None:
-        meta += f", {evidence['seconds']} s, sha256 {evidence['sha256'][:16]}…"
-    checks = item["checks"]
+        meta += f", {evidence['seconds']} s, sha256 {evidence['sha256'][:12]}"
     return Row(
         anchor=words.anchor("item", item["id"]),
         id=item["id"],
         title=short(item["title"], MAX_TITLE),
         reason=short(item["reason"], words.MAX_LINE),
-        lines=_lines(checks),
-        more_lines=max(0, len(checks) - MAX_CHECKS),
+        lines=_lines(item["checks"]),
         meta=meta,
-        facts=None if evidence is None else words.facts(evidence["facts"]),
+        facts="" if evidence is None else words.facts(evidence["facts"]),
     )
 
 
@@ -165,23 +168,23 @@ def _card(tone: str, item: Mapping[str, Any]) -> Card:
     checks = item["checks"]
     unmet = [check for check in checks if check["met"] is not True]
     waiver, evidence = item["waiver"], item["evidence"]
+    outcome = _OUTCOMES[Outcome(item["outcome"])]
+    standing = {"blocking": "blocks", "warned": "does not block"}.get(item["verdict"], outcome.lower())
     return Card(
         anchor=words.anchor("item", item["id"]),
         id=item["id"],
         title=short(item["title"], MAX_TITLE),
         tone=tone,
-        outcome=_OUTCOMES[Outcome(item["outcome"])],
-        severity=item["severity"],
-        blocks=item["verdict"] == "blocking",
+        tag="Waived" if waiver else outcome,
+        standing=f"{item['severity']}, {standing}",
         reason=_reason(item["reason"], unmet),
-        unmet=_lines(unmet),
+        unmet=_unmet(unmet[:MAX_CHECKS]),
         more_unmet=max(0, len(unmet) - MAX_CHECKS),
         lines=_lines(checks),
-        more_lines=max(0, len(checks) - MAX_CHECKS),
         why=words.prose(item["why"]),
         fix=words.prose(item["fix"]),
         owner=item["owner"],
-        source=_source(item["source"]),
+        source=f"document {_source(item['source'])}",
         note=short(item["source"]["note"], words.MAX_LINE),
         place=item["place"],
         kind=item["kind"],
@@ -203,21 +206,32 @@ def _reason(reason: str, unmet: Iterable[Mapping[str, Any]]) -> str:
     return short(reason, words.MAX_PROSE)
 
 
-def _lines(checks: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
+def _unmet(checks: Iterable[Mapping[str, Any]]) -> tuple[Line, ...]:
     return tuple(
         Line(
             path=short(check["path"], words.MAX_LINE),
             wanted=short(check["wanted"], words.MAX_LINE),
             found=short(check["found"], words.MAX_LINE),
-            word={True: "met", False: "not met", None: "cannot be told"}[check["met"]],
+            untold=check["met"] is None,
         )
-        for check in checks[:MAX_CHECKS]
+        for check in checks
     )
+
+
+def _lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every operator on a line, also those that are met."""
+    lines = [
+        short(f"{check['path']}: wanted {check['wanted']}, found {check['found']}{_MET[check['met']]}", words.MAX_LINE)
+        for check in checks[:MAX_CHECKS]
+    ]
+    if len(checks) > MAX_CHECKS:
+        lines.append(f"{len(checks) - MAX_CHECKS} more checks are in the signed evidence")
+    return lines
 
 
 def _source(source: Mapping[str, Any]) -> str:
     line = "" if source["line"] is None else f", line {source['line']}"
-    return f"document {source['document']}, section {source['section']}{line}"
+    return f"{source['document']}, {source['section']}{line}"
 
 
 def _proof(evidence: Mapping[str, Any]) -> Proof:
@@ -253,9 +267,8 @@ def _aside(item: Mapping[str, Any]) -> Row:
         title=short(item["title"], MAX_TITLE),
         reason="",
         lines=(),
-        more_lines=0,
         meta=f"{item['severity']}, phase {Phase(item['phase'])}, checklist {item['checklist']}",
-        facts=None,
+        facts="",
     )
 
 

@@ -14,6 +14,7 @@ from typing import final
 HEIGHT = 20
 _TOPS: Mapping[str, int] = {"blocking": 0, "unchecked": 0, "warnings": 5, "waived": 8}
 _LOW = 11
+_MIN_WIDTH = 24
 _MAX_APART = 150
 _MAX_RUNS = 600
 
@@ -43,7 +44,8 @@ def draw(order: Sequence[str], sections: Sequence[str]) -> Strip:
         top = _TOPS.get(key, _LOW)
         paths[key].append(f"M{at} {top}h{length - gap:g}V{HEIGHT}H{at}z")
         at += length
-    return Strip(width=max(1, at), paths=tuple((key, "".join(path)) for key, path in paths.items() if path))
+    # a short list keeps small ticks instead of a few bars
+    return Strip(width=max(_MIN_WIDTH, at), paths=tuple((key, "".join(path)) for key, path in paths.items() if path))
 
 
 def _runs(order: Sequence[str]) -> list[tuple[str, int]]:

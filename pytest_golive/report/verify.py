@@ -57,11 +57,10 @@ class VerifiedReport:
 
 def extract(page: bytes) -> Extracted:
     """The envelope and the approvals of a page; ReportRejected unless each stands there exactly once, in its one form."""
-    if len(page) > MAX_PAGE:
-        raise ReportRejected(f"the page is larger than {MAX_PAGE:,} bytes", hint="this is no sign-off page")
+    _refuse_large(page)
     if not page.startswith(_START):
         raise ReportRejected("this is not a sign-off page", hint="name a report.html that a run has left behind")
-    if not page.rstrip().endswith(b"</html>") and b"</html>" not in page:
+    if b"</html>" not in page:
         raise ReportRejected("the page is cut short: its end is missing", hint=_AGAIN)
     try:
         text = page.decode("ascii")
@@ -80,6 +79,7 @@ def verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
 
     Whether the statement is still valid, and whether it permits anything, is for the caller to judge.
     """
+    _refuse_large(page)
     mended = page.removeprefix(_BOM).replace(b"\r\n", b"\n")
     verified = _verify(mended, keys)
     if mended != page:
@@ -94,6 +94,11 @@ def verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
     return verified
 
 
+def _refuse_large(page: bytes) -> None:
+    if len(page) > MAX_PAGE:
+        raise ReportRejected(f"the page is larger than {MAX_PAGE:,} bytes", hint="this is no sign-off page")
+
+
 def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
     found = extract(page)
     try:
@@ -101,12 +106,22 @@ def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
     except EnvelopeRejected as error:
         raise ReportRejected(f"the evidence is not to be believed: {error.message}", hint=error.hint) from error
     statement, digest = parse(opened.payload), canonical.sha256(opened.payload)
+    if not _is_canonical(statement, opened.payload):
+        raise ReportRejected("the evidence is not canonical JSON", hint="make it again with an unmodified pytest-golive")
     again = render_statement(statement, digest, found.envelope, found.approvals)
     if page != again:
         raise ReportRejected(
             _difference(page, again), hint="the page shows something else than what was signed; do not act on it"
         )
     return VerifiedReport(payload=statement, payload_sha256=digest, keyids=opened.keyids)
+
+
+def _is_canonical(statement: dict[str, Any], payload: bytes) -> bool:
+    """Whether the payload is the one writing that has one reading: no member twice, nothing that is not JSON."""
+    try:
+        return canonical.dumps(statement) == payload
+    except (ValueError, RecursionError):
+        return False
 
 
 def _between(text: str, begin: str, end: str, mention: re.Pattern[str], mentions: int, name: str) -> str:

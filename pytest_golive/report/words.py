@@ -23,6 +23,7 @@ _HIDDEN = re.compile(
 )
 _DECIMAL = re.compile(r'\{\s*"\$decimal": "([-+0-9.Ee]{1,400}|-?Infinity|NaN)"\s*\}')
 _PIECES = re.compile(r"`([^`\n]+)`|(https?://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]])")
+_PLAIN = re.compile(r"[a-z0-9-]+")
 _flat = json.JSONEncoder(ensure_ascii=False)
 _indented = json.JSONEncoder(ensure_ascii=False, indent=2)
 
@@ -43,15 +44,6 @@ class Piece:
 
     text: str
     role: str = ""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Facts as JSON text, cut to what a person reads, and how many characters are missing."""
-
-    text: str
-    missing: int
 
 
 def visible(text: str) -> str:
@@ -79,14 +71,14 @@ def prose(text: str) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def facts(seen: Any) -> Excerpt:
-    """Facts as JSON, on one line if they are few, with exact decimals written as the numbers they are."""
+def facts(seen: Any) -> str:
+    """Facts as JSON, on one line if they are few, with exact decimals written as numbers; cut to what a person reads."""
     text = _flat.encode(seen)
     if len(text) > 100:
         text = _indented.encode(seen)
     if "$decimal" in text:
         text = _DECIMAL.sub(r"\1", text)
-    return Excerpt(text[:MAX_FACTS], max(0, len(text) - MAX_FACTS))
+    return short(text, MAX_FACTS)
 
 
 def moment(iso: str) -> Moment:
@@ -101,4 +93,5 @@ def moment(iso: str) -> Moment:
 
 def anchor(prefix: str, item: str) -> str:
     """The fragment that leads to an item: distinct for distinct ids, and safe in an attribute and in an address."""
-    return f"{prefix}-{quote(item, safe='[]:,+@', errors='surrogatepass')}"
+    plain = _PLAIN.fullmatch(item)
+    return f"{prefix}-{item if plain else quote(item, safe='[]:,+@', errors='surrogatepass')}"
