@@ -130,6 +130,7 @@ BLOB = base64.b64decode(BODY)
         _public(rsa.generate_private_key(65537, 2048)),
         _public(ec.generate_private_key(ec.SECP384R1())),
     ],
+    ids=str.split("empty no-blob no-base64 no-ascii short cut other-word dsa longer padded rsa p384"),
 )
 def test_other_lines_are_refused(line: str) -> None:
     """Malformed lines, other kinds and lines whose word and bytes disagree are refused with a hint."""
