@@ -72,8 +72,8 @@ def mixed(statement: Make, item: Make, failed: Make) -> dict[str, Any]:
     items = [
         item("ok-1"),
         failed("broken"),
-        item("unseen", outcome="error", verdict="blocking", reason="connection refused", checks=[], evidence=None),
         item("held-up", outcome="blocked", verdict="warned", severity="warning", reason="needs broken", checks=[], evidence=None),
+        item("unseen", outcome="error", verdict="blocking", reason="connection refused", checks=[], evidence=None),
         failed("old-backup", severity="warning"),
         failed(
             "short-tls",
@@ -139,7 +139,8 @@ def test_uncommitted_changes_are_told(statement: Make, render: Render) -> None:
 def test_demo_is_told_in_the_verdict_box(statement: Make, render: Render) -> None:
     """A target without real money is called DEMO in box and title, and a real one never is."""
     page = render(statement())
-    assert "DEMO" in first_screen(page)
+    assert "0.1.0 DEMO GO" in first_screen(page)
+    assert "DEMO: this target trades no real money" in first_screen(page)
     assert "(DEMO)</title>" in page
     real = statement(target={"name": "Desk", "environment": "production", "demo": False})
     assert "DEMO" not in render(real)
@@ -169,7 +170,7 @@ def test_sections_stand_in_their_order(mixed: dict[str, Any], render: Render) ->
 
 
 def test_every_item_stands_once_in_its_section(mixed: dict[str, Any], render: Render) -> None:
-    """Each item has one node, in the section that its outcome and verdict ask for."""
+    """Each item has one node, in the section that its outcome and verdict ask for; there, what blocks comes first."""
     page = render(mixed)
     places = {key: re.findall(r'id="item-([a-z0-9-]+)"', section(page, key)) for key in report_sections()}
     assert places == {
@@ -237,6 +238,7 @@ def test_blocking_none_is_said_only_if_nothing_blocks(statement: Make, item: Mak
     seen = text_of(render(statement("NO-GO", [item("a"), unseen])))
     assert "Blocking: None." not in seen
     assert "1 critical item could not be checked, and that blocks as well" in seen
+    assert "1 Could not be checked, 1 blocking" in seen
 
 
 def test_waived_cards_tell_the_waiver(mixed: dict[str, Any], render: Render) -> None:
