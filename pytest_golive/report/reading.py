@@ -73,6 +73,8 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
         raise ValueError("an item stands in it twice")
     titles = {one["name"]: one["title"] for one in golive.get("checklists", ())}
     word = Word(decision["word"])
+    if type(run["gates"]) is not bool or not run["phases"]:
+        raise ValueError("it does not say which phases it judged")
     phrases = {f"Partial run: {phrase}." for phrase in run["partial"]}
     previous = golive["previous"]
     return Page(

@@ -93,6 +93,8 @@ def make_statement(word: str = "GO", items: Iterable[dict[str, Any]] = (), **cha
             "wall_seconds": "3.214",
             "sum_seconds": "14.028",
             "command": "pytest --golive",
+            "phases": ["pre-deploy", "sign-off"],
+            "gates": True,
             "partial": [],
             "versions": {"pytest-golive": "0.1.0", "pytest": "9.2.0", "python": "3.11.7"},
         },

@@ -146,6 +146,17 @@ def test_demo_is_told_in_the_verdict_box(statement: Make, render: Render) -> Non
     assert "DEMO" not in render(real)
 
 
+def test_a_run_of_other_phases_says_that_it_opens_no_gate(statement: Make, render: Render) -> None:
+    """A GO over phases that do not gate cannot be taken for one that does: box and title say so, and silence is refused."""
+    run = statement()["predicate"]["golive"]["run"]
+    page = render(statement(run={**run, "gates": False, "phases": ["rollback", "activation"]}))
+    assert "NO GATE: this run judged only rollback, activation, and opens no gate." in first_screen(page)
+    assert "(NO GATE)" in page
+    assert "NO GATE" not in render(statement())
+    with pytest.raises(ReportRejected):
+        render(statement(run={**run, "gates": None}))
+
+
 def test_partial_reasons_stand_in_the_verdict_box(statement: Make, item: Make, render: Render) -> None:
     """An INCOMPLETE run says PARTIAL and each phrase of why, once."""
     made = statement("INCOMPLETE", [item("a"), item("b", outcome="not-run", verdict="blocking", evidence=None, checks=[])])
