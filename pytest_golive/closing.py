@@ -107,10 +107,9 @@ class Closing:
         total = _seconds_of(decision.rulings)
         closed = Closed(decision=decision, sum_seconds=total, wall_seconds=run.wall_seconds)
         try:
-            payload = self._payload(decision, checklists=checklists, run=run, total=total)
-            envelope = dsse.sign(payload, self.signer)
+            envelope, digest = self._sign(decision, checklists=checklists, run=run, total=total)
             closed = replace(closed, report=self._write_page(decision, envelope))
-            self._journal_run(decision, closed, run, canonical.sha256(payload))
+            self._journal_run(decision, closed, run, digest)
             if decision.word is Word.NO_GO and activate:
                 return replace(closed, withdrawn=self._withdraw(decision, run))
             if not (activate and decision.word.permits):
@@ -134,9 +133,10 @@ class Closing:
         }
         self.journal.append("run", detail, decision.at)
 
-    def _payload(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> bytes:
+    def _sign(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> tuple[str, str]:
+        """The signed envelope of a decision, as one line, and the digest of the statement in it."""
         settings = self._settings
-        return statement.build(
+        payload = statement.build(
             decision,
             checklists=checklists,
             manifest=self.manifest(checklists),
@@ -158,6 +158,7 @@ class Closing:
             ),
             journal_head=self.journal.head()[1],
         )
+        return dsse.sign(payload, self.signer), canonical.sha256(payload)
 
     def manifest(self, checklists: Sequence[Checklist]) -> manifest.Manifest:
         """What was tested, digest by digest."""
@@ -178,8 +179,8 @@ class Closing:
             return self._hand_over(envelope, None, run)
         looked = readiness.look(checklists, surroundings)
         run = replace(run, phases=readiness.PHASES, gates=False)
-        ready = self._payload(looked, checklists=checklists, run=run, total=_seconds_of(looked.rulings))
-        return self._hand_over(envelope, dsse.sign(ready, self.signer), run)
+        ready, _ = self._sign(looked, checklists=checklists, run=run, total=_seconds_of(looked.rulings))
+        return self._hand_over(envelope, ready, run)
 
     def _hand_over(self, envelope: str, ready: str | None, run: RunFacts) -> activation.Activation:
         settings = self._settings
