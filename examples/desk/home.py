@@ -30,6 +30,7 @@ _GITIGNORE = """\
 /guard.state
 /trusted_keys
 /go_live.active
+/journal.jsonl*
 /EMERGENCY_STOP
 """
 
