@@ -372,7 +372,7 @@ def _activated(marker: str, expires: str) -> None:
     _say("  1. Watch the risk dashboard without a break")
     _say("  2. Look at the positions after the first trade")
     _say("  3. See that the emergency stop system stays inactive")
-    _say("  4. Follow docs/OPERATOR_MANUAL.md from here on")
+    _say("  4. Follow your operator manual from here on")
     _say("\nTo deactivate: golive deactivate --reason '...', or delete the marker")
 
 

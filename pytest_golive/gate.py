@@ -41,7 +41,6 @@ class Gate:
         self.trouble: list[str] = []
         self.selected: frozenset[str] | None = None
         self.deselected = 0
-        self._lean: tuple[lean.Step, ...] = ()
         gc.disable()
         try:
             self.settings = config.load(self._settings_path())
@@ -150,22 +149,19 @@ class Gate:
 
     # Running.
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        controlling = self.config.pluginmanager.hasplugin("dsession")
-        if not self.worker and not controlling and self.probing and not session.testsfailed:
-            self.trial.begin(node.item.id for node in session.items if isinstance(node, ItemNode))
-        if self.probing and lean.nobody_listens(self.config):
-            self._lean = lean.steps_to_report(self.config)
-        _spare_the_collector()
-        return (yield)
-
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        if self._lean and isinstance(item, ItemNode) and not item.fixturenames:
-            lean.run(item, self._lean, self.note)
-            return True
-        return None
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Start every read-only probe; then run the items here if nobody else takes part, or leave them to pytest's own loop."""
+        controlling = self.config.pluginmanager.hasplugin("dsession")
+        if not self.probing or controlling or (session.testsfailed and not self.config.option.continue_on_collection_errors):
+            return None
+        if not self.worker:
+            self.trial.begin(node.item.id for node in session.items if isinstance(node, ItemNode))
+        _spare_the_collector()
+        if self.worker or not lean.fits(session):
+            return None
+        lean.loop(session, self.note)
+        return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

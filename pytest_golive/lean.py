@@ -1,4 +1,4 @@
-"""The short way through pytest's protocol for an item that nobody but the gate takes part in.
+"""The short way through pytest's protocol for items that nobody but the gate takes part in.
 
 Setting up, calling and tearing down a test costs pytest about 0.35 ms, a third of it in capturing output. An item without
 fixtures needs
@@ -37,6 +37,24 @@ def steps_to_report(config: pytest.Config) -> tuple[Step, ...]:
     if getattr(config.option, "xmlpath", None) or not _only_pytest(config, ("pytest_runtest_logreport",)):
         return ("setup", "call", "teardown")
     return ("call",)
+
+
+def fits(session: pytest.Session) -> bool:
+    """Whether every item is one of ours without fixtures, in a session in which nobody else takes part."""
+    ours = all(isinstance(item, ItemNode) and not item.fixturenames for item in session.items)
+    return ours and nobody_listens(session.config)
+
+
+def loop(session: pytest.Session, note: Note) -> None:
+    """Run the items one after the other, and stop where pytest's own loop would."""
+    steps = steps_to_report(session.config)
+    for item in session.items:
+        assert isinstance(item, ItemNode)
+        run(item, steps, note)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
 
 
 def nobody_listens(config: pytest.Config) -> bool:
