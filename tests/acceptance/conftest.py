@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,23 @@ class Project:
         summary = self.root / "summary.json"
         summary.unlink(missing_ok=True)
         return self.pytest("--golive", f"--golive-json={summary}", *arguments, env=env, timeout=timeout)
+
+    def interrupted_gate(self, flag: Path, *arguments: str) -> Result:
+        """A gate that gets SIGINT as soon as `flag` is there."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--golive", *arguments],
+            cwd=self.root,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        end = time.monotonic() + 30
+        while not flag.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+        return Result(self, process.returncode, out, "")
 
     def golive(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> Result:
         return self._run([sys.executable, "-m", "pytest_golive.cli", *arguments], env, timeout)

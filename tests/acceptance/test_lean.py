@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -67,19 +63,7 @@ def test_ctrl_c_ends_it(project: Any, make_item: Make, tmp_path: Path) -> None:
     flag = tmp_path / "started"
     slow = f"command: {{run: [sh, -c, 'touch {flag}; sleep 60']}}\n  timeout: 90s"
     project.checklist(make_item("one"), make_item("slow", probe=slow, expect="expect: {exit: 0}"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ALONE, "--golive"],
-        cwd=project.root,
-        env=project.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    end = time.monotonic() + 30
-    while not flag.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert "interrupted" in out
+    run = project.interrupted_gate(flag, *ALONE)
+    assert run.status == 2
+    assert "interrupted" in run.out
     assert not project.marker.exists()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,23 +177,10 @@ def test_ctrl_c_is_incomplete(project: Any, make_item: Make, tmp_path: Path) -> 
             "slow", probe=f"command: {{run: [sh, -c, 'touch {flag}; sleep 60']}}\n  timeout: 90s", expect="expect: {exit: 0}"
         ),
     )
-    summary = project.root / "summary.json"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--golive", f"--golive-json={summary}"],
-        cwd=project.root,
-        env=project.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    end = time.monotonic() + 30
-    while not flag.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert "INCOMPLETE" in out
-    assert "interrupted" in out
+    run = project.interrupted_gate(flag)
+    assert run.status == 2
+    assert "INCOMPLETE" in run.out
+    assert "interrupted" in run.out
     assert not project.marker.exists()
 
 
