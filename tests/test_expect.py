@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from pytest_golive import redaction
-from pytest_golive.expect import SCHEMA, Expectation, ExpectationFaults, compile_expectation, operators, paths, patterns, values
+from pytest_golive.expect import SCHEMA, Expectation, ExpectationFaults, compile_expectation, operators, patterns, values
 from pytest_golive.expect.operators import MAKERS
 from pytest_golive.model import Check, Judgement, Outcome
 
@@ -709,7 +709,7 @@ PATHS = [
 def test_one_place_can_be_written_in_several_ways(short: str, long: str) -> None:
     """The leading `$.` may be left out, and a dash may stand in a plain name."""
     facts = {"a": {"b": 1}, "body": {"my-key": 1}, "headers": {"x-id": 1}, "rows": [{"id": 1}], "é": {"ü": 1}, "it": {"it's": 1}}
-    one, other = paths.compile_path(short), paths.compile_path(long)
+    one, other = grammar.compile_path(short), grammar.compile_path(long)
     assert one.select(facts) == other.select(facts)
     assert one.select(facts) == (facts if short == "$" else 1)
     assert not one.many

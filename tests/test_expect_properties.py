@@ -11,7 +11,7 @@ import jsonpath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_golive.expect import ExpectationFaults, compile_expectation, paths, values
+from pytest_golive.expect import ExpectationFaults, compile_expectation, grammar, paths, values
 from pytest_golive.expect.operators import MAKERS
 from pytest_golive.model import Outcome
 
@@ -227,7 +227,7 @@ def test_a_plain_path_means_what_the_engine_means(steps: list[str], value: Any) 
     for step in reversed(steps):
         facts = {step: facts, "other": 1}
     text = ".".join(steps)
-    assert paths.compile_path(text).select(facts) == jsonpath.JSONPathEnvironment(strict=True).findall(f"$.{text}", facts)[0]
+    assert grammar.compile_path(text).select(facts) == jsonpath.JSONPathEnvironment(strict=True).findall(f"$.{text}", facts)[0]
 
 
 steps_of_many = st.lists(st.sampled_from([".a", ".b", "[*]", ".*", "[0]", "[-1]", "['my-key']", '["a"]']), min_size=1, max_size=4)
@@ -243,7 +243,7 @@ tables = st.recursive(
 def test_a_walk_finds_what_the_engine_finds_or_says_what_is_missing(steps: list[str], facts: Any) -> None:
     """Our own walk of indexes and wildcards selects what the engine selects, unless something on the way is missing."""
     text = "$" + "".join(steps)
-    path = paths.compile_path(text)
+    path = grammar.compile_path(text)
     engine = jsonpath.JSONPathEnvironment(strict=True)
     expected = engine.findall(text, facts)
     try:

@@ -32,8 +32,9 @@ from typing import Any, final
 
 from pytest_golive.errors import Misuse
 from pytest_golive.expect import ages, comparing, gathering  # noqa: F401 - each enters its operators
+from pytest_golive.expect.grammar import compile_path
 from pytest_golive.expect.operators import Fault, Operator, compile_operators
-from pytest_golive.expect.paths import Missing, Path, PathFault, Selected, compile_path
+from pytest_golive.expect.paths import Missing, Path, PathFault, Selected
 from pytest_golive.expect.schema import SCHEMA
 from pytest_golive.expect.values import shown
 from pytest_golive.model import Check, Facts, Judgement, Outcome

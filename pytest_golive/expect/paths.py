@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final, final
 
 from pytest_golive.expect.values import described, shown
@@ -46,12 +45,8 @@ EVERY: Final = None
 
 Step = str | int | None
 
-_NAME = r"[A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff][A-Za-z0-9_\-\u0080-\ud7ff\ue000-\U0010ffff]*"
-_PLAIN = re.compile(rf"(?:\$\.)?({_NAME}(?:\.{_NAME})*)\Z")
-_STEP = re.compile(
-    rf"\.(?P<name>{_NAME})|\.\*|\[\*\]|\[(?P<index>0|-?[1-9][0-9]{{0,14}})\]"
-    r"|\[\"(?P<double>[^\"\\\x00-\x1f]*)\"\]|\[\'(?P<single>[^\'\\\x00-\x1f]*)\'\]"
-)
+NAME = r"[A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff][A-Za-z0-9_\-\u0080-\ud7ff\ue000-\U0010ffff]*"
+PLAIN = re.compile(rf"(?:\$\.)?({NAME}(?:\.{NAME})*)\Z")
 
 
 class Path:
@@ -99,28 +94,6 @@ class Path:
         if not parents:
             raise Missing("no elements")
         return not found, found[0] if len(found) == 1 else found
-
-
-@lru_cache(maxsize=4096)
-def compile_path(text: str) -> Path:
-    """The path of one text; `PathFault` if it is none."""
-    plain = _PLAIN.match(text)
-    if plain is not None:
-        return Path(text, tuple(plain[1].split(".")))
-    whole = text if text.startswith("$") else f"${text}" if text.startswith(("[", ".")) else f"$.{text}"
-    steps: list[Step] = []
-    at = 1
-    while at < len(whole):
-        step = _STEP.match(whole, at)
-        if step is None:
-            from pytest_golive.expect.queries import compile_query
-
-            return compile_query(text, whole)
-        at = step.end()
-        groups = step.groupdict()
-        name = next((groups[word] for word in ("name", "double", "single") if groups[word] is not None), None)
-        steps.append(name if name is not None else int(groups["index"]) if groups["index"] else EVERY)
-    return Path(text, tuple(steps))
 
 
 def _has(value: Any, step: Any) -> bool:
@@ -172,7 +145,7 @@ def _located(facts: Any, steps: tuple[Step, ...]) -> Iterator[tuple[str, Any]]:
 def _below(place: str, step: Any) -> str:
     if isinstance(step, int):
         return f"{place}[{step}]"
-    if not isinstance(step, str) or not _PLAIN.match(step) or "." in step:
+    if not isinstance(step, str) or not PLAIN.match(step) or "." in step:
         return f'{place}["{step}"]'
     return f"{place}.{step}" if place else step
 
