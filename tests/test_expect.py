@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from pytest_golive import redaction
-from pytest_golive.expect import SCHEMA, Expectation, ExpectationFaults, compile_expectation, operators, patterns, values
+from pytest_golive.expect import SCHEMA, Expectation, ExpectationFaults, compile_expectation, grammar, operators, patterns, values
 from pytest_golive.expect.operators import MAKERS
 from pytest_golive.model import Check, Judgement, Outcome
 
