@@ -13,7 +13,7 @@ import pytest
 
 import pytest_golive
 
-ROOT = Path(pytest_golive.__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 HEAVY = ("yaml", "pydantic", "requests", "jinja2", "cryptography", "sqlalchemy", "jsonpath", "dotenv", "filelock")
 
