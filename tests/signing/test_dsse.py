@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import shutil
 import subprocess
@@ -240,6 +241,8 @@ def test_strict_base64_gives_every_value_back(body: bytes) -> None:
         _with(sign(BODY, ANN), signatures=[{"sig": _b64(bytes(64))}]),
         _with(sign(BODY, ANN), signatures=[{"sig": _b64(bytes(63))}]),
     ],
+    # numbers, because the lines hold a key that is another one in each process, and xdist wants the same names in all
+    ids=itertools.count(1),
 )
 def test_malformed_envelopes_are_refused(line: str | bytes) -> None:
     """Whatever is not an envelope is refused with one kind of error and a hint, never with a crash."""
