@@ -90,7 +90,15 @@ def http(setting: Setting) -> Figures:
                 passed(done)
                 served(done)
 
-            return Contender(name=name, command=[rivals, *command], cwd=small.root, environ=small.environ, check=check, most=most)
+            return Contender(
+                name=name,
+                command=[rivals, *command],
+                cwd=small.root,
+                environ=small.environ,
+                prepare=small.forget,
+                check=check,
+                most=most,
+            )
 
         test = ("-m", "pytest", "-q", "test_http.py")
         measured = round_robin(
@@ -122,7 +130,15 @@ def _cheap(setting: Setting, count: int) -> tuple[dict[str, Measured], str]:
 
     def rival(name: str, test: str, most: int = 1_000) -> Contender:
         command: Command = [setting.python.rivals, "-m", "pytest", "-q", "-p", "no:xdist", test]
-        return Contender(name=name, command=command, cwd=project.root, environ=project.environ, check=passed, most=most)
+        return Contender(
+            name=name,
+            command=command,
+            cwd=project.root,
+            environ=project.environ,
+            prepare=project.forget,
+            check=passed,
+            most=most,
+        )
 
     measured = round_robin(
         [

@@ -133,9 +133,14 @@ class Project:
 
     def clear(self) -> None:
         """Take away what an earlier run of the product left, so that each run writes everything anew."""
+        self.forget()
         shutil.rmtree(self.root / "reports", ignore_errors=True)
         for name in ("go_live.active", "guard.state", "summary.json"):
             (self.root / name).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Empty pytest's cache, where the names of everybody's tests would pile up: nobody has to read those of the others."""
+        shutil.rmtree(self.root / ".pytest_cache", ignore_errors=True)
 
     def gate(self, python: Path) -> Command:
         """The command that runs the product."""
