@@ -21,7 +21,7 @@ from pytest_golive.guard import state as states
 from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
 from pytest_golive.guard.trusted_file import open_trusted
 from pytest_golive.journal import Journal
-from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal, read
+from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal
 from pytest_golive.signing.keys import PublicKey, Signer
 
 __all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate"]
@@ -126,7 +126,7 @@ def activate(
             checks.append(CheckLine(name, False, refusal.reason))
             told = _journal_denial(journal, name, refusal.reason, operator, environment, now)
             raise Denied(refusal.reason + told, hint=refusal.hint, checks=tuple(checks)) from None
-    run = read(evidence, keys, "the evidence of the gate run")
+    run = demands.run
     with states.locked(str(state)):
         unsigned = Marker(
             timestamp=now,

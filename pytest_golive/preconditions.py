@@ -6,6 +6,7 @@ signature reaches, and only for as long as it is fresh; a setting that demands s
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,9 +43,9 @@ class Refusal(Exception):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Demands:
-    """What the settings ask for, and the signed statements that are to answer it."""
+    """What the settings ask for, and the signed statements that are to answer it; each is opened once."""
 
     evidence: str
     readiness: str | None
@@ -59,6 +60,19 @@ class Demands:
     answers: Mapping[str, str]
     max_age: timedelta
     now: datetime
+
+    @functools.cached_property
+    def run(self) -> Statement:
+        """The statement of the gate run; Refusal if it cannot be believed."""
+        return read(self.evidence, self.keys, "the evidence of the gate run")
+
+    @functools.cached_property
+    def ready(self) -> Statement | None:
+        """The statement about the activation items; None if they were not looked at, Refusal if it cannot be believed."""
+        return None if self.readiness is None else read(self.readiness, self.keys, _READY)
+
+
+_READY = "what was seen at the activation"
 
 
 @final
@@ -133,7 +147,7 @@ def _flag(demands: Demands) -> str:
 
 
 def _preflight(demands: Demands) -> str:
-    run = read(demands.evidence, demands.keys, "the evidence of the gate run")
+    run = demands.run
     if not demands.required_preflight:
         return "skipped: required_preflight is false"
     if run.word not in PERMITTING:
@@ -240,13 +254,11 @@ _PHRASES = {
 
 
 def _ready(demands: Demands) -> Statement:
-    if demands.readiness is None:
+    ready = demands.ready
+    if ready is None:
         raise Refusal("the items of the activation phase were not looked at", _AGAIN)
-    noun = "what was seen at the activation"
-    ready = read(demands.readiness, demands.keys, noun)
-    _fresh(ready, demands, noun)
-    run = read(demands.evidence, demands.keys, "the evidence of the gate run")
-    if canonical.digest(ready.manifest) != canonical.digest(run.manifest):
+    _fresh(ready, demands, _READY)
+    if canonical.digest(ready.manifest) != canonical.digest(demands.run.manifest):
         raise Refusal("commit, settings or checklists changed since the gate run", _AGAIN)
     return ready
 

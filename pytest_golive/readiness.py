@@ -34,4 +34,5 @@ def look(checklists: Sequence[Checklist], surroundings: Surroundings) -> Decisio
                 stopped_by = item.id
     finally:
         trial.close()
-    return decision.decide(items, findings, phases=PHASES, now=surroundings.now())
+    judged = [item for item in items if item.phase in PHASES]
+    return decision.decide(judged, findings, phases=PHASES, now=surroundings.now())
