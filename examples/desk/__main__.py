@@ -111,8 +111,8 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
 
 def _look_around(home: Path, *, faults: bool) -> int:
     with launch(home, faults=faults) as desk:
-        _show(desk, faults=faults)
         try:
+            _show(desk, faults=faults)
             status = desk.process.wait()
         except KeyboardInterrupt:
             print("\nThe desk is stopped.")
