@@ -43,6 +43,7 @@ class Gate:
         self.deselected = 0
         gc.disable()
         try:
+            self._forget_summary()
             self.settings = config.load(self._settings_path())
             self.phases = self._phases()
             paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
@@ -263,8 +264,7 @@ class Gate:
 
     def _end(self, session: pytest.Session, status: int, closed: closing.Closed) -> closing.Closed:
         """Write the summary, set the exit status, and let other plugins look."""
-        if self.config.getoption("golive_json"):
-            closed = self._write_summary(closed)
+        closed = self._write_summary(closed)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             good = closed.decision.word.permits and not closed.denied and not closed.trouble
             session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
@@ -274,8 +274,24 @@ class Gate:
             )
         return closed
 
+    def _summary_path(self) -> Path | None:
+        named = self.config.getoption("golive_json")
+        return Path(self.config.invocation_params.dir, named) if named and not self.worker else None
+
+    def _forget_summary(self) -> None:
+        """A summary of an earlier run must not be read as one of a run that could not even begin."""
+        path = self._summary_path()
+        if path is None:
+            return
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Misuse(f"{path}: {error.strerror}", hint="name another file with --golive-json") from None
+
     def _write_summary(self, closed: closing.Closed) -> closing.Closed:
-        path = Path(self.config.invocation_params.dir, self.config.getoption("golive_json"))
+        path = self._summary_path()
+        if path is None:
+            return closed
         try:
             path.write_text(summary.text(closed, self.settings), encoding="ascii")
         except OSError as error:

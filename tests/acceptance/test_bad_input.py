@@ -183,6 +183,14 @@ def test_the_summary_cannot_be_written(project: Any) -> None:
     assert "nowhere/summary.json" in run.out
 
 
+def test_an_old_summary_is_not_left_for_a_new_run(project: Any) -> None:
+    """A run that cannot begin leaves no summary of an earlier one behind, which a pipeline would read as its own."""
+    assert project.gate().word == "GO"
+    project.settings("nonsense: 1\n")
+    assert project.pytest("--golive", f"--golive-json={project.root / 'summary.json'}").status == 4
+    assert not (project.root / "summary.json").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
