@@ -15,7 +15,7 @@ import pytest_golive
 
 ROOT = Path(__file__).parents[1]
 
-HEAVY = ("yaml", "pydantic", "requests", "jinja2", "cryptography", "sqlalchemy", "jsonpath", "dotenv", "filelock")
+HEAVY = ("yaml", "pydantic", "requests", "jinja2", "cryptography", "sqlalchemy", "jsonpath", "dotenv")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

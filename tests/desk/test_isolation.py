@@ -125,7 +125,7 @@ def test_the_dashboard_shows_a_failed_broker_in_red(shared: Any, eventually: Any
             return str(answer.read().decode())
 
     assert '<meta http-equiv="refresh" content="5">' in page()
-    assert 'class="failed"' not in page()
+    eventually(lambda: 'class="failed"' not in page())
     shared.fault("broker-unhealthy:coinbase", on=True)
     try:
         eventually(lambda: '<td>coinbase</td><td><span class="failed">unhealthy</span>' in page())
