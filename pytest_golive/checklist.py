@@ -315,6 +315,7 @@ def _across(checklists: Sequence[Checklist], faults: list[Fault], *, complete: b
     """What only shows when all files are held together: ids used twice, requirements that name nothing, circles."""
     declared: dict[str, Item] = {}
     names: dict[str, str] = {}
+    instances: set[str] = set()
     needs: dict[str, tuple[str, ...]] = {}
 
     def report(item: Item, message: str) -> None:
@@ -327,6 +328,9 @@ def _across(checklists: Sequence[Checklist], faults: list[Fault], *, complete: b
         names[checklist.name] = checklist.path
         for item in checklist.items:
             first = declared.setdefault(item.declared, item)
+            if item.id in instances:
+                report(item, f"two instances of {item.declared!r} have the id {item.id!r}: choose other values for for_each")
+            instances.add(item.id)
             if first.place != item.place:
                 report(item, f"the id {item.declared!r} is already used in {first.place}")
             if wanted := (*item.requires, *probes.parts(item.probe)):

@@ -88,9 +88,9 @@ def _settings_path(options: argparse.Namespace) -> Path:
 
 
 def _operator(options: argparse.Namespace) -> str:
-    import getpass
+    from pytest_golive.closing import login
 
-    return options.operator or os.environ.get("GOLIVE_OPERATOR") or getpass.getuser()
+    return options.operator or os.environ.get("GOLIVE_OPERATOR") or login()
 
 
 def _trusted(settings: Settings | None, files: Sequence[str] = ()) -> tuple[PublicKey, ...]:

@@ -23,7 +23,7 @@ from typing import final
 
 from pytest_golive import __version__, activation, canonical, checklist, manifest, readiness, report, statement
 from pytest_golive.config import Settings
-from pytest_golive.errors import GoliveError
+from pytest_golive.errors import ActivationDenied, GoliveError
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Phase, Ruling, Word
 from pytest_golive.redaction import Redactor
@@ -92,7 +92,7 @@ class Closing:
 
     def operator(self, named: str | None) -> str:
         """Who is written down as having run this."""
-        return named or self._environ.get("GOLIVE_OPERATOR") or _login()
+        return named or self._environ.get("GOLIVE_OPERATOR") or login()
 
     def close(
         self,
@@ -107,11 +107,12 @@ class Closing:
         total = _seconds_of(decision.rulings)
         closed = Closed(decision=decision, sum_seconds=total, wall_seconds=run.wall_seconds)
         try:
+            # first of all: whatever cannot be written after this, real trading is off
+            if decision.word is Word.NO_GO and activate:
+                closed = replace(closed, withdrawn=self._withdraw(decision, run))
             envelope, digest = self._sign(decision, checklists=checklists, run=run, total=total)
             closed = replace(closed, report=self._write_page(decision, envelope))
             self._journal_run(decision, closed, run, digest)
-            if decision.word is Word.NO_GO and activate:
-                return replace(closed, withdrawn=self._withdraw(decision, run))
             if not (activate and decision.word.permits):
                 return closed
             if not self._settings.activation_enabled:
@@ -130,6 +131,7 @@ class Closing:
             "operator": self.operator(run.operator),
             "report": str(closed.report),
             "evidence": evidence,
+            "decides": run.gates and not run.partial,
         }
         self.journal.append("run", detail, decision.at)
 
@@ -249,6 +251,7 @@ def activate_report(
     envelope: str, settings: Settings, environ: Mapping[str, str], *, operator: str, now: datetime
 ) -> activation.Activation:
     """Activate from the signed evidence of an earlier run: its age, its environment and the activation items are judged now."""
+    _refuse_overtaken(envelope, Journal(settings.resolve(settings.journal)))
     paths = checklist.find(settings.checklists, settings.root, settings.path.name)
     checklists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
     surroundings = Surroundings(
@@ -269,6 +272,21 @@ def activate_report(
         versions={},
     )
     return prepare(settings, environ).activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
+
+
+def _refuse_overtaken(envelope: str, journal: Journal) -> None:
+    """Only the newest whole run of this place may activate: a later NO-GO or a deactivation is not undone by an older page."""
+    newest = None
+    for entry in journal.entries():
+        if entry.event == "deactivated":
+            newest = None
+        elif entry.event == "run" and entry.detail.get("decides"):
+            newest = entry.detail["evidence"]
+    if newest != dsse.payload_digest(envelope):
+        raise ActivationDenied(
+            "this page is not that of the newest whole run here, or it was followed by a deactivation",
+            hint="run pytest --golive again and activate from its page",
+        )
 
 
 def _seconds_of(rulings: Sequence[Ruling]) -> float:
@@ -312,7 +330,8 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _login() -> str:
+def login() -> str:
+    """The name of the login, or the number of the user where nobody has a name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

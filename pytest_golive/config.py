@@ -200,6 +200,11 @@ def _cross_check(settings: Settings, value: Any, report: Any) -> None:
             yaml12.spot_of(value, ("required_preflight",)),
             "required_preflight cannot be switched off for production: only a passing run may activate",
         )
+    if not settings.activation.marker.endswith(".active"):
+        report(
+            yaml12.spot_of(value, ("activation", "marker")),
+            "the marker's name ends in .active: the gate writes and removes this file, and must not meet another one",
+        )
     for name in settings.target.variables:
         if _SECRET_NAME.search(name):
             report(

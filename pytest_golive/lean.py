@@ -41,8 +41,18 @@ def steps_to_report(config: pytest.Config) -> tuple[Step, ...]:
 
 def fits(session: pytest.Session) -> bool:
     """Whether every item is one of ours without fixtures, in a session in which nobody else takes part."""
-    ours = all(isinstance(item, ItemNode) and not item.fixturenames for item in session.items)
-    return ours and nobody_listens(session.config)
+    return all(_untouched(item) for item in session.items) and nobody_listens(session.config)
+
+
+def _untouched(item: pytest.Item) -> bool:
+    """Whether nobody gave the item a fixture, a mark such as skip or xfail, or another way to run."""
+    return (
+        isinstance(item, ItemNode)
+        and not item.fixturenames
+        and "runtest" not in vars(item)
+        and type(item).runtest is ItemNode.runtest
+        and all(mark.name == item.item.severity.value for mark in item.iter_markers())
+    )
 
 
 def loop(session: pytest.Session, note: Note) -> None:
@@ -59,7 +69,7 @@ def loop(session: pytest.Session, note: Note) -> None:
 
 def nobody_listens(config: pytest.Config) -> bool:
     """Whether only pytest itself and the gate take part in the steps that would be left out."""
-    if config.option.usepdb or config.option.trace or config.option.setupshow or config.option.fulltrace:
+    if any(getattr(config.option, name, False) for name in ("usepdb", "trace", "setupshow", "fulltrace")):
         return False
     return _only_pytest(config, _STEPS)
 

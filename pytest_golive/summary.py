@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pytest_golive.config import Settings
 
 
+_BEGINNING = '{\n "schema": 1,'
+
+
 def text(closed: Closed, settings: Settings) -> str:
     """The summary as indented JSON; amounts of time are text, because JSON numbers are not exact."""
     decision = closed.decision
@@ -39,6 +42,11 @@ def text(closed: Closed, settings: Settings) -> str:
         "activation_checks": [[check.name, check.ok, check.line] for check in closed.checks],
     }
     return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
+
+
+def is_one(content: str) -> bool:
+    """Whether a file's content is a summary that may be written over."""
+    return not content.strip() or content.startswith(_BEGINNING)
 
 
 def _item(ruling: Ruling) -> dict[str, Any]:

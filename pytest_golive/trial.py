@@ -226,8 +226,9 @@ class Trial:
     def _judge(self, item: Item, needs: Sequence[str]) -> Finding:
         seen = {need: self._runs[need].future.result() for need in needs}
         parts = frozenset(i for name in probes.parts(item.probe) for i in self._instances.get(name, ()))
+        required = frozenset(i for name in item.requires for i in self._instances.get(name, ()))
         for need, finding in seen.items():
-            if need not in parts and finding.outcome is not Outcome.PASSED:
+            if need in required and finding.outcome is not Outcome.PASSED:
                 reason = f"needs {need}, which is {finding.outcome}"
                 return Finding(item=item.id, outcome=Outcome.BLOCKED, reason=reason)
         if parts:
