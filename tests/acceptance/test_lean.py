@@ -67,3 +67,21 @@ def test_ctrl_c_ends_it(project: Any, make_item: Make, tmp_path: Path) -> None:
     assert run.status == 2
     assert "interrupted" in run.out
     assert not project.marker.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "item.add_marker(pytest.mark.skip(reason='later'))",
+        "item.add_marker(pytest.mark.xfail(run=False))",
+        "item.runtest = lambda: 1 / 0",
+    ],
+)
+def test_a_touched_item_leaves_the_short_way(project: Any, change: str) -> None:
+    """A skip, an xfail and a replaced test count as they do in pytest's own protocol: nothing was proven."""
+    project.write(
+        "conftest.py", f"import pytest\n\ndef pytest_collection_modifyitems(items):\n    for item in items:\n        {change}\n"
+    )
+    run = project.gate(*ALONE)
+    assert (run.status, run.word) == (1, "NO-GO")
+    assert not project.marker.exists()

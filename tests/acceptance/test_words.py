@@ -170,3 +170,40 @@ p = pathlib.Path('n')
 p.write_text(str(int(p.read_text() or 0) + 1) if p.exists() else '1')
 print(p.read_text())
 """
+
+
+def test_a_failure_outside_the_lists_is_not_go(project: Any) -> None:
+    """A session that something else made red decides nothing, although every item passed."""
+    project.write("conftest.py", "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n")
+    run = project.gate()
+    assert (run.status, run.word) == (1, "INCOMPLETE")
+    assert not project.marker.exists()
+
+
+def test_an_older_page_does_not_undo_a_later_no(project: Any) -> None:
+    """The page of a GO cannot activate after a later NO-GO or a deactivation."""
+    assert project.gate().status == 0
+    page = str(project.reports()[0])
+    assert project.golive("deactivate", "--reason", "incident").status == 0
+    refused = project.golive("activate", "--yes", page)
+    assert refused.status == 1
+    assert "newest whole run" in refused.err
+    assert project.gate(env={"READY": "no"}).word == "NO-GO"
+    assert project.golive("activate", "--yes", page).status == 1
+    assert not project.marker.exists()
+
+
+def test_all_of_keeps_its_requirements(project: Any, make_item: Make) -> None:
+    """A part that is also required must have passed."""
+    bad = make_item("one", probe="env: {name: ABSENT}", expect="expect: {set: true}")
+    both = make_item("both", probe="all_of: {items: [one, two]}", expect="expect: {passed: {ge: 1}}", extra="requires: [one]")
+    project.checklist(bad, make_item("two"), both)
+    assert project.gate().outcome("both") == "blocked"
+
+
+def test_two_instances_of_one_id_are_refused(project: Any, make_item: Make) -> None:
+    """Two ways to the same id would leave one of them unprobed."""
+    project.checklist(make_item("one", extra="for_each: {a: ['x-y', x], b: [z, 'y-z']}"))
+    run = project.pytest("--golive")
+    assert run.status == 4
+    assert "have the id 'one[x-y-z]'" in run.text
