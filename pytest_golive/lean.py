@@ -1,9 +1,8 @@
 """The short way through pytest's protocol for items that nobody but the gate takes part in.
 
 Setting up, calling and tearing down a test costs pytest about 0.35 ms, a third of it in capturing output. An item without
-fixtures needs
-none of it, as long as no other plugin listens to these steps; then only the reports are made, so that the terminal, JUnit and
-every other reporter see what they always see. If anybody else listens, pytest's own protocol runs.
+fixtures needs none of it, as long as no other plugin listens to these steps; then only the reports are made, so that the
+terminal, JUnit and every other reporter see what they always see. If anybody else listens, pytest's own protocol runs.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _is_item(item: Mapping[str, Any]) -> bool:
     checks, evidence = item["checks"], item["evidence"]
     return (
         all(isinstance(item[name], str) for name in texts)
-        and all({"path", "found", "met"} <= check.keys() for check in checks)
+        and all({"path", "wanted", "found", "met"} <= check.keys() for check in checks)
         and (evidence is None or "facts" in evidence)
     )
 
@@ -168,29 +168,29 @@ def _risk_state(demands: Demands) -> str:
     wanted = demands.require_risk_state
     if not wanted:
         return "skipped: require_risk_state is empty"
-    item = _answer(demands, "risk_state", "require_risk_state")
-    if not _saw_word(item, wanted):
-        raise Refusal(f"{item['id']} passed without seeing the risk state {wanted}", "let the item expect that state")
+    for item in _answers(demands, "risk_state", "require_risk_state"):
+        if not _saw_word(item, wanted):
+            raise Refusal(f"{item['id']} passed without seeing the risk state {wanted}", "let the item expect that state")
     return f"the risk state is {wanted}"
 
 
 def _ess_inactive(demands: Demands) -> str:
     if not demands.require_ess_inactive:
         return "skipped: require_ess_inactive is false"
-    _answer(demands, "ess_inactive", "require_ess_inactive")
+    _answers(demands, "ess_inactive", "require_ess_inactive")
     return "the emergency stop system is inactive"
 
 
 def _testnet_history(demands: Demands) -> str:
     if not demands.require_testnet_history:
         return "skipped: require_testnet_history is false"
-    item = _answer(demands, "testnet_history", "require_testnet_history")
-    counts = _counts(item)
-    if counts and max(counts) < demands.min_testnet_trades:
-        raise Refusal(
-            f"{item['id']} saw {max(counts)} testnet trades, and {demands.min_testnet_trades} are required",
-            "trade on the testnet first, and let the item expect as many trades as the settings do",
-        )
+    for item in _answers(demands, "testnet_history", "require_testnet_history"):
+        seen = max(_counts(item), default=0)
+        if seen < demands.min_testnet_trades:
+            raise Refusal(
+                f"{item['id']} saw {seen} testnet trades, and {demands.min_testnet_trades} are required",
+                "trade on the testnet first, and let the item expect at least as many trades as the settings do",
+            )
     return f"at least {demands.min_testnet_trades} trades on the testnet"
 
 
@@ -221,8 +221,8 @@ CHECKS: Mapping[str, Callable[[Demands], str]] = {
 """The checks in the order in which they are asked; the first five are those of document 001."""
 
 
-def _answer(demands: Demands, name: str, setting: str) -> Mapping[str, Any]:
-    """The passed item that the settings name as the answer to one check."""
+def _answers(demands: Demands, name: str, setting: str) -> Sequence[Mapping[str, Any]]:
+    """The passed item that the settings name as the answer to one check, or all instances of it."""
     wanted = demands.answers.get(name)
     if not wanted:
         raise Refusal(f"{setting} is set, but no item answers it", f"name one under activation.answers.{name} in golive.yaml")
@@ -234,7 +234,7 @@ def _answer(demands: Demands, name: str, setting: str) -> Mapping[str, Any]:
         _passed(item)
         if item["evidence"] is None:
             raise Refusal(f"{item['id']} passed without evidence", _AGAIN)
-    return found[0]
+    return found
 
 
 def _passed(item: Mapping[str, Any]) -> None:
@@ -273,17 +273,15 @@ def _fresh(statement: Statement, demands: Demands, noun: str) -> None:
 
 
 def _saw_word(item: Mapping[str, Any], word: str) -> bool:
-    """Whether the item's evidence, or a check of it that is met, holds this word as a whole value."""
-    met = [str(check["found"]) for check in item["checks"] if check["met"] is True]
-    quoted = canonical.dumps(word).decode("ascii").casefold()
-    facts = canonical.dumps(item["evidence"]["facts"]).decode("ascii").casefold()
-    return any(found.strip("'\"").casefold() == word.casefold() for found in met) or quoted in facts
+    """Whether a met check of the item demanded exactly this word; one that merely stands in the facts is no answer."""
+    met = [check for check in item["checks"] if check["met"] is True]
+    return any(check["wanted"] == f"= {word}" and check["found"] == word for check in met)
 
 
 def _counts(item: Mapping[str, Any]) -> list[int]:
-    """The whole numbers that met checks of the item found, the status of an answer apart."""
-    found = [str(check["found"]) for check in item["checks"] if check["met"] is True and check["path"] != "status"]
-    return [int(match[0]) for text in found if (match := re.match(r"\d{1,9}\b(?!\.)", text))]
+    """The whole numbers that met checks of the item demanded a least number of."""
+    found = [check["found"] for check in item["checks"] if check["met"] is True and "at least" in check["wanted"]]
+    return [int(match[1]) for text in found if (match := re.fullmatch(r"(?:length )?(\d{1,9})", text))]
 
 
 def _time(text: str) -> datetime:

@@ -49,7 +49,8 @@ def item(identity: str, **changes: Any) -> dict[str, Any]:
 
 def check(path: str, found: str, met: bool = True) -> dict[str, Any]:
     """One line of an expectation."""
-    return {"path": path, "wanted": "", "found": found, "met": met}
+    wanted = f"at least {found}" if found.isdigit() and path != "status" else f"= {found}"
+    return {"path": path, "wanted": wanted, "found": found, "met": met}
 
 
 RISK = item("risk", checks=[check("body.state", "OK")])
@@ -313,12 +314,16 @@ def test_even_without_preflight_the_evidence_is_signed(place: Place) -> None:
     assert "cannot be believed" in place.denied(required_preflight=False, evidence="{}").message
 
 
-def test_the_risk_state_may_stand_in_the_facts(place: Place) -> None:
-    """An item whose evidence holds the required state answers, however its expectation words it; letter case aside."""
-    answered = item("risk", evidence={"facts": {"body": {"state": "ok"}}})
-    assert place.activate(**_ready(place, answered, ESS, TESTNET)).counter == 1
-    halted = item("risk", evidence={"facts": {"body": {"state": "BOOK"}}})
-    assert "without seeing" in place.denied(**_ready(place, halted, ESS, TESTNET)).message
+def test_a_word_in_the_facts_is_no_risk_state(place: Place) -> None:
+    """Only a met check that demanded the required word answers: an HTTP reason phrase says OK as well."""
+    answered = item("risk", evidence={"facts": {"reason": "OK", "body": {"state": "OK"}}}, checks=[check("status", "200")])
+    assert "without seeing" in place.denied(**_ready(place, answered, ESS, TESTNET)).message
+
+
+def test_history_without_a_number_is_no_history(place: Place) -> None:
+    """An item that counted nothing proves no trades."""
+    silent = item("testnet", checks=[check("body.state", "yes")])
+    assert "saw 0 testnet trades" in place.denied(**_ready(place, RISK, ESS, silent)).message
 
 
 def test_a_denial_leaves_an_existing_marker_alone(place: Place) -> None:
