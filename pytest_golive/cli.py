@@ -239,7 +239,7 @@ def _guard(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     permission = standing.guard(settings, os.environ, _trusted(settings), logger=standing.silent()).allows()
-    argv = [part for part in options.argv if part != "--"] if options.argv[:1] == ["--"] else list(options.argv)
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not permission.allowed:
         print(f"golive guard: GO-LIVE not activated: {permission.reason}", file=sys.stderr)
         return 1

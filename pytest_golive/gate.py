@@ -48,6 +48,8 @@ class Gate:
             self.phases = self._phases()
             paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
             self.checklists = checklist.load(paths, root=Path(pytest_config.rootpath), variables=self.settings.target.variables)
+            if self.worker and self._digests() != pytest_config.workerinput["golive_digests"]:  # type: ignore[attr-defined]
+                raise Misuse("settings or checklists changed while the run began", hint="run pytest --golive again")
             self.redactor = Redactor.from_environment(os.environ)
             self.closing = None if self.worker else closing.prepare(self.settings, os.environ)
         except GoliveError as error:
@@ -94,6 +96,10 @@ class Gate:
             jobs=max(1, self.config.getoption("golive_jobs") or DEFAULT_JOBS),
             turnstile=Path(self.config.workerinput["golive_turnstile"]) if self.worker else None,  # type: ignore[attr-defined]
         )
+
+    def _digests(self) -> str:
+        """What this process has read, so that a worker never judges other bytes than the controller signs."""
+        return " ".join((self.settings.sha256, *(one.sha256 for one in self.checklists)))
 
     def items_of(self, path: Path) -> tuple[Item, ...]:
         """The items that the checklist at `path` declares."""
@@ -210,6 +216,7 @@ class Gate:
         """Hand a worker what the controller was bound to."""
         assert self.closing is not None
         node.workerinput["golive_settings"] = str(self.settings.path)
+        node.workerinput["golive_digests"] = self._digests()
         node.workerinput["golive_turnstile"] = str(self.closing.turnstile)
 
     @pytest.hookimpl(optionalhook=True)
