@@ -39,8 +39,6 @@ class Gate:
         self.clock = time.monotonic()
         self.findings: dict[str, Finding] = {}
         self.trouble: list[str] = []
-        self.selected: frozenset[str] | None = None
-        self.deselected = 0
         gc.disable()
         try:
             self._forget_summary()
@@ -184,9 +182,7 @@ class Gate:
 
     def note(self, item: Item, finding: Finding, report: pytest.TestReport) -> None:
         """Keep the worst sight of an item, put it on the report, and tell a failing warning by the xfail protocol."""
-        known = self.findings.get(item.id)
-        stands = finding if known is None else decision.worst((known, finding))
-        self.findings[item.id] = stands
+        stands = self._keep(finding)
         report.golive = wire.pack(item, stands, whole=self.worker)  # type: ignore[attr-defined]
         if item.severity is Severity.WARNING and finding.outcome is not Outcome.PASSED and not report.passed:
             report.outcome = "skipped"
@@ -196,9 +192,14 @@ class Gate:
         """On the controller of pytest-xdist: take over what a worker found."""
         packed = getattr(report, "golive", None)
         if packed is not None and not self.worker and "finding" in packed:
-            finding = wire.unpack(packed)
-            known = self.findings.get(finding.item)
-            self.findings[finding.item] = finding if known is None else decision.worst((known, finding))
+            self._keep(wire.unpack(packed))
+
+    def _keep(self, finding: Finding) -> Finding:
+        """The worst of all sights of an item, this one included."""
+        known = self.findings.get(finding.item)
+        stands = finding if known is None else decision.worst((known, finding))
+        self.findings[finding.item] = stands
+        return stands
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Report) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
