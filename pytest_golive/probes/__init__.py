@@ -32,10 +32,10 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "env": "pytest_golive.probes.env:Env",
         "file": "pytest_golive.probes.file:File",
         "http": "pytest_golive.probes.http:Http",
-        "ledger": "pytest_golive.probes.ledger:Ledger",
         "log": "pytest_golive.probes.log:Log",
         "permissions": "pytest_golive.probes.permissions:Permissions",
         "python": "pytest_golive.probes.python:Python",
+        "sql": "pytest_golive.probes.sql:Sql",
         "tcp": "pytest_golive.probes.tcp:Tcp",
     }
 )

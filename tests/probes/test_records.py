@@ -1,4 +1,4 @@
-"""log and ledger: what was written down, how much of it was looked at, and nothing that is not there."""
+"""log and sql: what was written down, how much of it was looked at, and nothing that is not there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pytest_golive import probes
 from pytest_golive.errors import MissingExtra, ProbeError
-from pytest_golive.probes import ledger as ledger_kind
+from pytest_golive.probes import sql as sql_kind
 
 LINES = """\
 2026-11-21T08:00:00Z ERROR old
@@ -210,7 +210,7 @@ def test_a_log_that_cannot_be_meant_is_refused(fields: dict[str, Any]) -> None:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
-    """A small ledger."""
+    """A small database."""
     path = tmp_path / "ledger.db"
     with sqlite3.connect(path) as base:
         base.execute("CREATE TABLE trades (id INTEGER, exchange_id TEXT, qty REAL, fee NUMERIC, at TEXT, raw BLOB)")
@@ -221,7 +221,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def _sql(look: Any, query: str, **fields: Any) -> Any:
-    return look("ledger", url="sqlite:///ledger.db", query=query, **fields)
+    return look("sql", url="sqlite:///ledger.db", query=query, **fields)
 
 
 def test_rows_are_told_exactly(look: Any, ledger: Path) -> None:
@@ -255,12 +255,12 @@ def test_more_rows_than_the_limit_are_told(look: Any, ledger: Path) -> None:
     assert (facts["count"], facts["truncated"]) == (1, True)
 
 
-def test_a_missing_ledger_is_an_error_and_is_not_made(look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_database_is_an_error_and_is_not_made(look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking for a database that is not there does not create an empty one."""
-    with pytest.raises(ProbeError, match=r"the ledger .*ledger\.db does not exist"):
+    with pytest.raises(ProbeError, match=r"the database .*ledger\.db does not exist"):
         _sql(look, "SELECT 1")
     assert not (tmp_path / "ledger.db").exists()
-    monkeypatch.setattr(ledger_kind, "found", lambda path: True)
+    monkeypatch.setattr(sql_kind, "found", lambda path: True)
     with pytest.raises(ProbeError, match="unable to open"):
         _sql(look, "SELECT 1")
     assert not (tmp_path / "ledger.db").exists()
@@ -301,7 +301,7 @@ def test_a_query_that_fails_is_an_error(look: Any, ledger: Path, query: str, wor
 def test_a_query_that_could_change_something_is_refused(query: str) -> None:
     """Only one SELECT or WITH that reads is accepted, comments and strings looked through."""
     with pytest.raises(ValidationError, match=r"must|empty"):
-        probes.kind("ledger").model_validate({"url": "sqlite:///x", "query": query})
+        probes.kind("sql").model_validate({"url": "sqlite:///x", "query": query})
 
 
 @pytest.mark.parametrize(
@@ -316,12 +316,12 @@ def test_a_query_that_could_change_something_is_refused(query: str) -> None:
 )
 def test_a_query_that_only_reads_is_accepted(query: str) -> None:
     """Words in strings, names and comments change nothing."""
-    assert probes.kind("ledger").model_validate({"url": "sqlite:///x", "query": query})
+    assert probes.kind("sql").model_validate({"url": "sqlite:///x", "query": query})
 
 
 def test_the_database_itself_refuses_to_be_changed(look: Any, ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a query that got past the words cannot write."""
-    probe = probes.kind("ledger").model_construct(
+    probe = probes.kind("sql").model_construct(
         url="sqlite:///ledger.db", url_env=None, query="DELETE FROM trades RETURNING id", params={}, limit=5
     )
     with pytest.raises(ProbeError, match=r"readonly|read-only"):
@@ -333,38 +333,38 @@ def test_a_query_without_end_times_out(look: Any, ledger: Path) -> None:
     """A query that never ends is ended at the deadline."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(ProbeError, match=r"timed out after 0\.5 s"):
-        look("ledger", 0.5, url="sqlite:///ledger.db", query=endless)
+        look("sql", 0.5, url="sqlite:///ledger.db", query=endless)
 
 
-def test_a_locked_ledger_is_an_error_in_time(look: Any, ledger: Path) -> None:
+def test_a_locked_database_is_an_error_in_time(look: Any, ledger: Path) -> None:
     """A writer that holds the database for ever does not hold the gate."""
     with sqlite3.connect(ledger, isolation_level=None) as base:
         base.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ProbeError, match=r"timed out|locked"):
-            look("ledger", 0.5, url="sqlite:///ledger.db", query="SELECT id FROM trades")
+            look("sql", 0.5, url="sqlite:///ledger.db", query="SELECT id FROM trades")
     base.close()
 
 
 def test_the_address_may_come_from_a_variable(look: Any, ledger: Path) -> None:
     """url_env names the variable; one that is not set is an error."""
     look.environ["LEDGER_DSN"] = "sqlite:///ledger.db"
-    assert look("ledger", url_env="LEDGER_DSN", query="SELECT id FROM trades")["count"] == 2
+    assert look("sql", url_env="LEDGER_DSN", query="SELECT id FROM trades")["count"] == 2
     with pytest.raises(ProbeError, match="the variable GONE is not set"):
-        look("ledger", url_env="GONE", query="SELECT 1")
+        look("sql", url_env="GONE", query="SELECT 1")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_in_memory_proves_nothing(look: Any, url: str) -> None:
     """A database that is empty by nature is an error."""
     with pytest.raises(ProbeError, match="always empty"):
-        look("ledger", url=url, query="SELECT 1")
+        look("sql", url=url, query="SELECT 1")
 
 
 def test_an_address_that_is_none_is_an_error_without_its_password(look: Any) -> None:
     """A broken address or a missing driver is told, and the password in it is not."""
     for url in ("nonsense", "mystery://u:pw-123456-x@h/d", "mysql+mysqldb://u:pw-123456-x@h/d"):
         with pytest.raises(ProbeError, match=r"not the address|not installed") as caught:
-            look("ledger", url=url, query="SELECT 1")
+            look("sql", url=url, query="SELECT 1")
         assert "pw-123456-x" not in str(caught.value)
 
 
@@ -372,7 +372,7 @@ def test_without_sqlalchemy_the_install_line_is_told(look: Any, monkeypatch: pyt
     """A missing client library is an error that says what to install."""
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(MissingExtra) as caught:
-        look("ledger", url="sqlite:///ledger.db", query="SELECT 1")
+        look("sql", url="sqlite:///ledger.db", query="SELECT 1")
     assert caught.value.hint == "pip install 'pytest-golive[sql]'"
 
 
@@ -380,4 +380,4 @@ def test_exactly_one_address_is_needed() -> None:
     """Neither none nor two addresses are accepted."""
     for fields in ({}, {"url": "sqlite:///x", "url_env": "Y"}):
         with pytest.raises(ValidationError, match="exactly one"):
-            probes.kind("ledger").model_validate({"query": "SELECT 1", **fields})
+            probes.kind("sql").model_validate({"query": "SELECT 1", **fields})

@@ -24,11 +24,11 @@ _CHANGING = re.compile(
 )
 
 
-class Ledger(ProbeModel):
-    """What does the ledger hold?
+class Sql(ProbeModel):
+    """What does the database hold?
 
     ```yaml
-    ledger:
+    sql:
       url: "sqlite:///${ledger}"
       query: "SELECT id, exchange_id, qty, fee FROM trades WHERE mode = :mode"
       params: {mode: testnet}
@@ -44,7 +44,7 @@ class Ledger(ProbeModel):
     `first` (absent without rows), `database`.
     """
 
-    word: ClassVar[str] = "ledger"
+    word: ClassVar[str] = "sql"
 
     url: Text | None = None
     url_env: Text | None = None
@@ -53,7 +53,7 @@ class Ledger(ProbeModel):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 5_000
 
     @model_validator(mode="after")
-    def _one_address(self) -> Ledger:
+    def _one_address(self) -> Sql:
         if (self.url is None) == (self.url_env is None):
             raise ValueError("write exactly one of url and url_env")
         return self
@@ -142,7 +142,7 @@ def _engine(address: str, context: Context) -> tuple[Any, str]:
         raise ProbeError("a SQLite database in memory is always empty", hint="name the file: sqlite:///path/ledger.db")
     path = absolute(context.root, url.database)
     if found(path) is None:
-        raise ProbeError(f"the ledger {path} does not exist", hint="correct the path, or see why the service writes none")
+        raise ProbeError(f"the database {path} does not exist", hint="correct the path, or see why the service writes none")
 
     def connect() -> Any:
         import sqlite3
