@@ -77,9 +77,10 @@ class ItemFields(_Strict):
     requires: list[str] = Field(default_factory=list)
     eventually: EventuallyFields | None = None
     timeout: Duration = DEFAULT_TIMEOUT
+    window: Duration | None = None
     acts: bool = False
 
-    _durations = field_validator("timeout", mode="before")(_duration)
+    _durations = field_validator("timeout", "window", mode="before")(_duration)
 
 
 class Heading(_Strict):
@@ -270,6 +271,7 @@ class _Reader:
             covers=tuple(fields.covers),
             requires=tuple(fields.requires),
             eventually=Eventually(within=again.within, every=again.every, stable_for=again.stable_for) if again else None,
+            window=fields.window,
             acts=fields.acts,
         )
 

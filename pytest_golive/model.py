@@ -193,6 +193,7 @@ class Item:
     covers: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     eventually: Eventually | None = None
+    window: float | None = None
     acts: bool = False
 
 
