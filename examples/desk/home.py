@@ -7,20 +7,19 @@ the working copy the demo's operator has set it to true, as a person does right 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from examples.desk.errors import DeskError
-from examples.desk.settings import Home
+from examples.desk.settings import SWITCHES, Home, read_dotenv
 
 _HERE = Path(__file__).resolve().parent
 _OFF, _ON = "activation_enabled: false", "activation_enabled: true"
 _OPERATOR = ("-c", "user.name=Demo Operator", "-c", "user.email=operator@desk.invalid")
 _GITIGNORE = """\
 .env
-.shipped.yaml
+.shipped.*
 *.sqlite*
 *.lock
 /exchanges/
@@ -42,15 +41,30 @@ def prepare(path: Path) -> Sequence[str]:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (home.execution_log.parent, home.street):
             folder.mkdir(mode=0o700, exist_ok=True)
-        if not home.dotenv.exists():
-            shutil.copyfile(_HERE / "desk.env", home.dotenv)
-            home.dotenv.chmod(0o600)
+        _bring_variables(home)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
         return _bring_settings(home)
     except OSError as error:
         raise DeskError(
             f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"
         ) from error
+
+
+def _bring_variables(home: Home) -> None:
+    """Bring the shipped .env in; into one that is there, only lines of variables that were not shipped before."""
+    shipped = (_HERE / "desk.env").read_text(encoding="utf-8")
+    memory = home.path / ".shipped.env"
+    before = memory.read_text(encoding="utf-8") if memory.exists() else ""
+    if not home.dotenv.exists():
+        home.dotenv.write_text(shipped, encoding="utf-8")
+        home.dotenv.chmod(0o600)
+    elif before != shipped:
+        # what the operator took out stays out, what is new comes in; a mode switch never comes by itself
+        known = {*SWITCHES, *read_dotenv(home.dotenv), *(line.partition("=")[0] for line in before.splitlines())}
+        new = [line for line in shipped.splitlines() if "=" in line and line[:1] != "#" and line.partition("=")[0] not in known]
+        with home.dotenv.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in new)
+    memory.write_text(shipped, encoding="utf-8")
 
 
 def _bring_settings(home: Home) -> Sequence[str]:
