@@ -274,11 +274,20 @@ def activate_report(
     return prepare(settings, environ).activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
 
 
+def activated(settings: Settings) -> datetime | None:
+    """When the activation in force was made, as the journal has it; None if there is none."""
+    since = None
+    for entry in Journal(settings.resolve(settings.journal)).entries():
+        if entry.event in (activation.ACTIVATED, activation.DEACTIVATED):
+            since = entry.at if entry.event == activation.ACTIVATED else None
+    return since if os.path.lexists(settings.marker) else None
+
+
 def _refuse_overtaken(envelope: str, journal: Journal) -> None:
     """Only the newest whole run of this place may activate: a later NO-GO or a deactivation is not undone by an older page."""
     newest = None
     for entry in journal.entries():
-        if entry.event == "deactivated":
+        if entry.event == activation.DEACTIVATED:
             newest = None
         elif entry.event == "run" and entry.detail.get("decides"):
             newest = entry.detail["evidence"]
@@ -290,8 +299,9 @@ def _refuse_overtaken(envelope: str, journal: Journal) -> None:
 
 
 def _seconds_of(rulings: Sequence[Ruling]) -> float:
-    """The time of all probes together, in seconds."""
-    return sum(ruling.finding.evidence.seconds for ruling in rulings if ruling.finding.evidence is not None)
+    """The time of all looks together, in seconds; one that several items share counts once."""
+    looks = {id(evidence): evidence.seconds for ruling in rulings if (evidence := ruling.finding.evidence) is not None}
+    return sum(looks.values())
 
 
 def _make_writable(folder: Path) -> None:

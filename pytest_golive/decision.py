@@ -5,7 +5,8 @@ The rules, in the order in which they speak:
 - What counts is what was *declared* for the gating phases, not what ran: a declared item without a finding makes the run
 INCOMPLETE.
 - No declared item at all, or none that is critical, is INCOMPLETE: nothing can be concluded from nothing.
-- A critical item that failed, could not be checked, was blocked, is pending or was not run blocks: NO-GO.
+- A critical item that failed, could not be checked, was blocked or was not run blocks: NO-GO. One that is pending blocks too,
+but as long as there is nothing worse nobody knows yet: INCOMPLETE.
 - A waiver turns a *failed* item aside until it expires; it never covers an error or a check that did not run.
 - A warning item that is not passed is told, and never blocks: GO WITH WARNINGS.
 """
@@ -106,7 +107,8 @@ def _word(rulings: Sequence[Ruling], unseen: int, partial: Sequence[str]) -> Wor
         return Word.INCOMPLETE
     verdicts = {ruling.verdict for ruling in rulings}
     if Verdict.BLOCKING in verdicts:
-        return Word.NO_GO
+        blocking = {ruling.finding.outcome for ruling in rulings if ruling.verdict is Verdict.BLOCKING}
+        return Word.INCOMPLETE if blocking == {Outcome.PENDING} else Word.NO_GO
     if Verdict.WARNED in verdicts:
         return Word.GO_WITH_WARNINGS
     return Word.GO

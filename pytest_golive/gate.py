@@ -56,6 +56,7 @@ class Gate:
         self.items: tuple[Item, ...] = tuple(item for one in self.checklists for item in one.items)
         self._by_path = dict(zip(paths, self.checklists, strict=True))
         self._severity = {item.id: item.severity for item in self.items}
+        self._activated = closing.activated(self.settings) if any(item.window for item in self.items) else None
         self.trial = Trial(self.items, self._surroundings())
         pytest_config.stash[court_key] = self
         if pytest_config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -93,6 +94,7 @@ class Gate:
             allow_acting=self.settings.target.allow_acting,
             jobs=max(1, self.config.getoption("golive_jobs") or DEFAULT_JOBS),
             turnstile=Path(self.config.workerinput["golive_turnstile"]) if self.worker else None,  # type: ignore[attr-defined]
+            activated=self._activated,
         )
 
     def _digests(self) -> str:

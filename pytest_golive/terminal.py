@@ -121,6 +121,8 @@ def next_step(closed: Closed, config: str) -> str:
     if closed.trouble:
         return "mend the trouble above, then run pytest --golive again"
     word = closed.decision.word
+    if word is Word.INCOMPLETE and any(r.finding.outcome is Outcome.PENDING for r in closed.decision.rulings):
+        return "run this again when the windows of the pending items have closed"
     if word is Word.INCOMPLETE:
         return "pytest --golive  (whole, without a selection)"
     if word is Word.NO_GO:

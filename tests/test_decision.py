@@ -79,8 +79,15 @@ def test_only_other_phases_is_incomplete() -> None:
 
 @pytest.mark.parametrize("outcome", BAD)
 def test_a_critical_item_in_doubt_blocks(outcome: Outcome) -> None:
-    """Failed, error, blocked, pending and not-run all block when the item is critical."""
-    assert word([item("a"), item("b")], found(a=outcome, b=Outcome.PASSED)) is Word.NO_GO
+    """Failed, error, blocked and not-run say NO-GO when the item is critical; what is only pending, that nobody knows yet."""
+    says = Word.INCOMPLETE if outcome is Outcome.PENDING else Word.NO_GO
+    assert word([item("a"), item("b")], found(a=outcome, b=Outcome.PASSED)) is says
+
+
+def test_pending_hides_no_failure() -> None:
+    """An item that waits for its window takes nothing from one that failed."""
+    assert word([item("a"), item("b")], found(a=Outcome.PENDING, b=Outcome.FAILED)) is Word.NO_GO
+    assert word([item("a"), item("b", Severity.WARNING)], found(a=Outcome.PASSED, b=Outcome.PENDING)) is Word.GO_WITH_WARNINGS
 
 
 @pytest.mark.parametrize("outcome", BAD)
@@ -125,7 +132,8 @@ def test_a_waiver_covers_a_failure_until_it_expires() -> None:
 @pytest.mark.parametrize("outcome", [o for o in BAD if o is not Outcome.FAILED])
 def test_a_waiver_never_covers_what_was_not_seen(outcome: Outcome) -> None:
     """An error, a blocked or a missing check cannot be waived: nobody knows what would be waived."""
-    assert word([item("a")], found(a=outcome), waivers=[waiver(NOW + timedelta(days=1))]) is Word.NO_GO
+    says = word([item("a")], found(a=outcome), waivers=[waiver(NOW + timedelta(days=1))])
+    assert says is (Word.INCOMPLETE if outcome is Outcome.PENDING else Word.NO_GO)
 
 
 def test_the_numbers_of_the_reasons_add_up() -> None:

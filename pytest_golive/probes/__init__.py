@@ -66,6 +66,13 @@ def beside(probe: ProbeModel, folder: Path) -> ProbeModel:
     return cast("ProbeModel", place(folder)) if place is not None else probe
 
 
+def likeness(probe: Probe) -> str | None:
+    """The same text for probes that are equal in every key, and so would see the same; None for those that cannot be compared."""
+    if not hasattr(probe, "model_fields_set") or parts(probe):
+        return None
+    return f"{type(probe).__qualname__} {list(vars(probe).values())} {getattr(probe, '__pydantic_private__', None)}"
+
+
 def parts(probe: Probe) -> tuple[str, ...]:
     """The declared ids of the items whose findings are this probe's facts; empty for every kind that looks for itself."""
     return tuple(getattr(probe, "items", ())) if getattr(probe, "word", "") == "all_of" else ()

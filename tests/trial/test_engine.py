@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pytest_golive import trial as trials
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import (
     Check,
@@ -29,7 +28,7 @@ from pytest_golive.model import (
     Source,
 )
 from pytest_golive.redaction import Redactor
-from pytest_golive.trial import Surroundings, Trial
+from pytest_golive.trial import Surroundings, Trial, engine
 
 
 @dataclass
@@ -208,7 +207,7 @@ def test_a_broken_probe_is_an_error() -> None:
 
 def test_a_hanging_probe_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that ignores its deadline is told as timed out, and the pool keeps working for those behind it."""
-    monkeypatch.setattr(trials, "GRACE", 0.05)
+    monkeypatch.setattr(engine, "GRACE", 0.05)
     forever = threading.Event()
 
     def hang(_: Context) -> Facts:

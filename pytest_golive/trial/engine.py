@@ -1,39 +1,30 @@
-"""The engine of a run: every read-only probe starts at once, acting ones go one at a time, each item ends by its deadline.
+"""What may start when: requirements first, reads side by side, acting items alone and only when they are asked for.
 
-The trial knows items and findings and nothing of pytest: a runner tells which items to begin, then asks for each finding in the
-order in which it wants to report. What an item requires is looked at as well, whether or not the runner asked for it, so that a
-selected item is never judged on half of the truth. A probe that does not come back is given up by a watchdog; its thread is a
-daemon and cannot hold up the end of the process.
+What an item requires is looked at as well, whether or not the runner asked for it, so that a selected item is never judged on
+half of the truth. A probe that does not come back is given up; its thread is a daemon and cannot hold up the end of the process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import final
 
 from pytest_golive import probes
 from pytest_golive.errors import ProbeError
-from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Judgement, Outcome
+from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Outcome
 from pytest_golive.redaction import Redactor
-
-DEFAULT_JOBS = 300
-LOCAL_JOBS = 4
-"""Threads for probes that only read this machine's files: they do not wait, so more threads would only get in each other's
-way.
-"""
-
-PROCESS_JOBS = max(4, 4 * (os.cpu_count() or 1))
-"""Threads for probes that start a process each: hundreds of them at once would be a load on the machine that is being checked."""
+from pytest_golive.trial.lanes import DEFAULT_JOBS, lanes
+from pytest_golive.trial.looks import Look, Sight, shared
+from pytest_golive.trial.watchdog import Watchdog
+from pytest_golive.trial.windows import watched
 
 GRACE = 3.0
 """Seconds that a probe may overrun its deadline before the watchdog gives it up."""
@@ -45,6 +36,7 @@ class Surroundings:
     """What a trial is bound to: the root of relative paths, the environment, the clock, the redactor, what is allowed.
 
     `turnstile` is a lock file shared by several processes (pytest-xdist): reads pass it together, an acting item alone.
+    `activated` is the time of the activation in force, which windows are counted from; None if there is none.
     """
 
     root: Path
@@ -54,10 +46,11 @@ class Surroundings:
     allow_acting: bool = False
     jobs: int = DEFAULT_JOBS
     turnstile: Path | None = None
+    activated: datetime | None = None
 
 
 @final
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Run:
     """One item on its way: what it needs, and where its finding will be.
 
@@ -66,42 +59,12 @@ class _Run:
 
     item: Item
     needs: tuple[str, ...]
+    look: Look[_Run] | None
     late: bool = False
     begun: bool = False
     queued: bool = False
     waiting: int = 0
     future: Future[Finding] = field(default_factory=Future)
-
-
-@final
-class _Lane:
-    """A queue with at most `width` daemon threads, made as work comes in."""
-
-    def __init__(self, name: str, width: int, work: Callable[[_Run], None]) -> None:
-        self._name = name
-        self._width = width
-        self._work = work
-        self._queue: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
-        self._threads = 0
-
-    def put(self, run: _Run) -> None:
-        """Queue a run; the caller holds the trial's lock."""
-        self._queue.put(run)
-        if self._threads < self._width:
-            self.widen()
-
-    def widen(self) -> None:
-        """One thread more: for new work, or in the place of one that hangs."""
-        self._threads += 1
-        threading.Thread(target=self._serve, name=f"golive-{self._name}-{self._threads}", daemon=True).start()
-
-    def close(self) -> None:
-        for _ in range(self._threads):
-            self._queue.put(None)
-
-    def _serve(self) -> None:
-        while (run := self._queue.get()) is not None:
-            self._work(run)
 
 
 @final
@@ -114,18 +77,15 @@ class Trial:
         for item in items:
             self._instances.setdefault(item.declared, []).append(item.id)
         self._runs: dict[str, _Run] = {}
+        looks: Mapping[str, Look[_Run]] = shared(items)
         for item in items:
             names = (*item.requires, *probes.parts(item.probe))
             needs = tuple(dict.fromkeys(i for name in names for i in self._instances.get(name, ())))
-            self._runs[item.id] = _Run(item=item, needs=needs, late=item.acts)
+            self._runs[item.id] = _Run(item=item, needs=needs, look=looks.get(item.id), late=item.acts)
         self._spread_lateness()
         self._lock = threading.RLock()
-        widths = {"remote": surroundings.jobs, "process": PROCESS_JOBS, "local": LOCAL_JOBS}
-        self._lanes = {name: _Lane(name, min(width, surroundings.jobs), self._look_after) for name, width in widths.items()}
-        self._watch: list[tuple[float, int, _Run]] = []
-        self._watched = threading.Condition()
-        self._watchdog: threading.Thread | None = None
-        self._closed = False
+        self._lanes = lanes(surroundings.jobs, self._look_after)
+        self._watchdog: Watchdog[_Run] = Watchdog(lambda run: run.future.done(), self._give_up)
 
     def begin(self, ids: Iterable[str]) -> None:
         """Start every read-only item among `ids` now, and what they require; late ones wait until they are asked for."""
@@ -147,9 +107,7 @@ class Trial:
 
     def close(self) -> None:
         """Let the threads go; what still hangs is a daemon and ends with the process."""
-        with self._watched:
-            self._closed = True
-            self._watched.notify_all()
+        self._watchdog.close()
         with self._lock:
             for lane in self._lanes.values():
                 lane.close()
@@ -166,19 +124,23 @@ class Trial:
                     self._runs[user].late = True
                     pending.append(user)
 
-    def _start(self, run: _Run) -> None:
-        """Queue a read-only run as soon as everything it needs has a finding."""
-        if run.begun:
-            return
-        run.begun = True
-        for need in run.needs:
-            self._start(self._runs[need])
-        pending = [self._runs[need].future for need in run.needs if not self._runs[need].future.done()]
-        run.waiting = len(pending)
-        if not pending:
-            self._enqueue(run)
-        for future in pending:
-            future.add_done_callback(lambda _: self._one_need_less(run))
+    def _start(self, first: _Run) -> None:
+        """Queue a read-only run, and what it needs, each as soon as everything it needs has a finding."""
+        begun = []
+        unbegun = [first]
+        while unbegun:
+            run = unbegun.pop()
+            if not run.begun:
+                run.begun = True
+                begun.append(run)
+                unbegun += [self._runs[need] for need in run.needs]
+        for run in begun:
+            pending = [self._runs[need].future for need in run.needs if not self._runs[need].future.done()]
+            run.waiting = len(pending)
+            if not pending:
+                self._enqueue(run)
+            for future in pending:
+                future.add_done_callback(lambda _, run=run: self._one_need_less(run))  # type: ignore[misc]
 
     def _one_need_less(self, run: _Run) -> None:
         with self._lock:
@@ -187,18 +149,31 @@ class Trial:
                 self._enqueue(run)
 
     def _enqueue(self, run: _Run) -> None:
+        """Let a run go whose needs all have findings, unless somebody is looking for it already; the caller holds the lock."""
         run.queued = True
-        self._lane(run).put(run)
-
-    def _lane(self, run: _Run) -> _Lane:
-        return self._lanes[probes.lane(run.item.probe)]
+        if run.look is None or self._hindrance(run) or not run.look.join(run):
+            self._lanes[probes.lane(run.item.probe)].put(run)
 
     def _run_late(self, run: _Run) -> None:
         """Run an item that acts, or rests on one that does: with its needs met, and alone if it acts."""
+        trail = [run]
+        while trail:
+            run = trail[-1]
+            unmet = [self._runs[need] for need in run.needs if self._runs[need].late and not self._runs[need].begun]
+            if unmet and not run.begun and self._may(run):
+                trail += unmet
+                continue
+            trail.pop()
+            self._run_one_late(run)
+
+    def _may(self, run: _Run) -> bool:
+        return self._around.allow_acting or not run.item.acts
+
+    def _run_one_late(self, run: _Run) -> None:
         if run.begun:
             return
         run.begun = True
-        if run.item.acts and not self._around.allow_acting:
+        if not self._may(run):
             reason = "this item acts on the target, and target.allow_acting is not true"
             _settle(run.future, Finding(item=run.item.id, outcome=Outcome.NOT_RUN, reason=reason))
             return
@@ -215,43 +190,71 @@ class Trial:
 
     def _look_after(self, run: _Run) -> None:
         item = run.item
-        self._guard_time(run)
         try:
             with self._turnstile(exclusive=item.acts):
-                finding = self._judge(item, run.needs)
+                limit = item.timeout + GRACE + (item.eventually.within + item.timeout if item.eventually else 0.0)
+                self._watchdog.watch(run, limit)
+                finding = self._judge(run)
         except Exception as error:  # noqa: BLE001 - a bug of ours must come out as an error of the item, not as a lost item
-            finding = Finding(item=item.id, outcome=Outcome.ERROR, reason=f"the trial broke: {type(error).__name__}: {error}")
+            broke = f"the trial broke: {type(error).__name__}: {error}"
+            self._show(run, ProbeError(broke, hint="this is a fault of the gate: please report it"))
+            finding = Finding(item=item.id, outcome=Outcome.ERROR, reason=broke)
         _settle(run.future, finding)
 
-    def _judge(self, item: Item, needs: Sequence[str]) -> Finding:
-        seen = {need: self._runs[need].future.result() for need in needs}
+    def _judge(self, run: _Run) -> Finding:
+        item = run.item
+        hindrance = self._hindrance(run)
+        if hindrance:
+            return Finding(item=item.id, outcome=Outcome.BLOCKED, reason=hindrance)
         parts = frozenset(i for name in probes.parts(item.probe) for i in self._instances.get(name, ()))
-        required = frozenset(i for name in item.requires for i in self._instances.get(name, ()))
-        for need, finding in seen.items():
-            if need in required and finding.outcome is not Outcome.PASSED:
-                reason = f"needs {need}, which is {finding.outcome}"
-                return Finding(item=item.id, outcome=Outcome.BLOCKED, reason=reason)
         if parts:
-            began = self._around.now()
-            facts = probes.composed(item.probe, {need: seen[need].outcome for need in seen if need in parts})
-            evidence = Evidence(facts=facts, began=began, seconds=0.0)
-            return self._conclude(item, evidence, item.expect.judge(facts, began))
-        if item.eventually is None:
-            return self._once(item, self._deadline(item.timeout))
-        return self._repeatedly(item)
+            seen = {need: self._runs[need].future.result().outcome for need in run.needs if need in parts}
+            evidence = Evidence(facts=probes.composed(item.probe, seen), began=self._around.now(), seconds=0.0)
+            finding = self._conclude(item, evidence)
+        elif item.eventually is None:
+            finding = self._conclude(item, self._sight(run))
+        else:
+            finding = self._repeatedly(item)
+        if item.window is None:
+            return finding
+        return watched(finding, item.window, self._around.activated, self._around.now())
+
+    def _hindrance(self, run: _Run) -> str:
+        """The first requirement that did not pass, in words; empty if all passed."""
+        required = {i for name in run.item.requires for i in self._instances.get(name, ())}
+        for need in run.needs:
+            outcome = self._runs[need].future.result().outcome if need in required else Outcome.PASSED
+            if outcome is not Outcome.PASSED:
+                return f"needs {need}, which is {outcome}"
+        return ""
 
     def _deadline(self, seconds: float) -> float:
         return time.monotonic() + seconds
 
-    def _once(self, item: Item, deadline: float) -> Finding:
+    def _sight(self, run: _Run) -> Sight:
+        """What is seen for a run: by a look of its own, or by the one that it shares."""
+        if run.look is None:
+            return self._looked(run.item, self._deadline(run.item.timeout))
+        if run.look.sight is None:
+            self._show(run, self._looked(run.item, self._deadline(run.item.timeout)))
+        sight = run.look.sight
+        assert sight is not None
+        return sight
+
+    def _show(self, run: _Run, sight: Sight) -> None:
+        """Let everybody go who waits for the look of this run."""
+        if run.look is not None:
+            with self._lock:
+                for other in run.look.show(sight):
+                    self._lanes[probes.lane(other.item.probe)].put(other)
+
+    def _looked(self, item: Item, deadline: float) -> Sight:
         around = self._around
         context = Context(root=around.root, environ=around.environ, now=around.now, deadline=deadline)
         try:
-            evidence = probes.observe(item.probe, context, around.redactor)
+            return probes.observe(item.probe, context, around.redactor)
         except ProbeError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            return Finding(item=item.id, outcome=Outcome.ERROR, reason=error.message + hint)
-        return self._conclude(item, evidence, item.expect.judge(evidence.facts, around.now()))
+            return error
 
     def _repeatedly(self, item: Item) -> Finding:
         """Look until it held `stable_for` times in a row, or the time is over; the last look is the finding."""
@@ -262,7 +265,7 @@ class Trial:
         row = 0
         while True:
             at = self._around.now()
-            finding = self._once(item, min(self._deadline(item.timeout), end + item.timeout))
+            finding = self._conclude(item, self._looked(item, min(self._deadline(item.timeout), end + item.timeout)))
             history.append(Attempt(at=at, outcome=finding.outcome, reason=finding.reason))
             row = row + 1 if finding.outcome is Outcome.PASSED else 0
             if row >= again.stable_for:
@@ -277,50 +280,27 @@ class Trial:
             Finding(item=item.id, outcome=outcome, reason=reason, checks=finding.checks, evidence=finding.evidence), history
         )
 
-    def _conclude(self, item: Item, evidence: Evidence, judgement: Judgement) -> Finding:
+    def _conclude(self, item: Item, sight: Sight) -> Finding:
+        if isinstance(sight, ProbeError):
+            hint = f" ({sight.hint})" if sight.hint else ""
+            return Finding(item=item.id, outcome=Outcome.ERROR, reason=sight.message + hint)
+        judgement = item.expect.judge(sight.facts, self._around.now())
         return Finding(
             item=item.id,
             outcome=judgement.outcome,
             reason=judgement.reason,
             checks=judgement.checks,
-            evidence=evidence,
+            evidence=sight,
         )
 
-    def _guard_time(self, run: _Run) -> None:
-        """Tell the watchdog when this run must have ended."""
-        item = run.item
-        limit = item.timeout + GRACE + (item.eventually.within + item.timeout if item.eventually else 0.0)
-        with self._watched:
-            heapq.heappush(self._watch, (time.monotonic() + limit, id(run), run))
-            if self._watchdog is None:
-                self._watchdog = threading.Thread(target=self._watch_over, name="golive-watchdog", daemon=True)
-                self._watchdog.start()
-            elif self._watch[0][2] is run:
-                self._watched.notify()
-
-    def _watch_over(self) -> None:
-        while True:
-            with self._watched:
-                while self._watch and self._watch[0][2].future.done():
-                    heapq.heappop(self._watch)
-                if self._closed:
-                    return
-                if not self._watch:
-                    self._watched.wait(1.0)
-                    continue
-                end, _, run = self._watch[0]
-                left = end - time.monotonic()
-                if left > 0:
-                    self._watched.wait(min(left, 1.0))
-                    continue
-                heapq.heappop(self._watch)
-            self._give_up(run)
-
     def _give_up(self, run: _Run) -> None:
-        reason = f"timed out: the probe did not come back within {run.item.timeout:g} s"
-        if _settle(run.future, Finding(item=run.item.id, outcome=Outcome.ERROR, reason=reason)):
+        late = ProbeError(
+            f"timed out: the probe did not come back within {run.item.timeout:g} s", hint="see what hangs, or raise its timeout"
+        )
+        if _settle(run.future, Finding(item=run.item.id, outcome=Outcome.ERROR, reason=late.message)):
+            self._show(run, late)
             with self._lock:
-                self._lane(run).widen()
+                self._lanes[probes.lane(run.item.probe)].widen()
 
     @contextlib.contextmanager
     def _turnstile(self, *, exclusive: bool) -> Iterator[None]:
@@ -347,13 +327,8 @@ def _settle(future: Future[Finding], finding: Finding) -> bool:
 
 
 def _with_history(finding: Finding, history: Sequence[Attempt]) -> Finding:
-    evidence = finding.evidence
-    if evidence is not None:
-        evidence = Evidence(
-            facts=evidence.facts,
-            began=history[0].at,
-            seconds=evidence.seconds,
-            attempts=len(history),
-            history=tuple(history),
-        )
-    return Finding(item=finding.item, outcome=finding.outcome, reason=finding.reason, checks=finding.checks, evidence=evidence)
+    if finding.evidence is None:
+        return finding
+    return replace(
+        finding, evidence=replace(finding.evidence, began=history[0].at, attempts=len(history), history=tuple(history))
+    )
