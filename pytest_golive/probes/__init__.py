@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "dotenv": "pytest_golive.probes.dotenv:Dotenv",
         "env": "pytest_golive.probes.env:Env",
         "file": "pytest_golive.probes.file:File",
+        "git": "pytest_golive.probes.git:Git",
         "http": "pytest_golive.probes.http:Http",
         "log": "pytest_golive.probes.log:Log",
         "permissions": "pytest_golive.probes.permissions:Permissions",
