@@ -6,24 +6,28 @@ the working copy the demo's operator has set it to true, as a person does right 
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from examples.desk import clock
 from examples.desk.errors import DeskError
+from examples.desk.office.papers import Papers
+from examples.desk.office.repository import Repository
 from examples.desk.settings import SWITCHES, Home, read_dotenv
 
 _HERE = Path(__file__).resolve().parent
 _OFF, _ON = "activation_enabled: false", "activation_enabled: true"
-_OPERATOR = ("-c", "user.name=Demo Operator", "-c", "user.email=operator@desk.invalid")
 _GITIGNORE = """\
 .env
 .shipped.*
+.papers.json
 *.sqlite*
 *.lock
 /exchanges/
 /logs/
+/records/
+/backups/
+/remote.git/
 /reports/
 /desk.pid
 /guard.state
@@ -68,16 +72,19 @@ def _bring_variables(home: Home) -> None:
 
 
 def _bring_settings(home: Home) -> Sequence[str]:
-    """Bring the shipped golive.yaml in, unless the operator has changed more than the one switch."""
+    """Bring the documents and the shipped golive.yaml in, the latter unless the operator changed more than the one switch."""
+    papers, notes = Papers(home.path, clock.now().date()).bring()
     shipped = (_HERE / "golive.yaml").read_text(encoding="utf-8")
     memory = home.path / ".shipped.yaml"
     before = memory.read_text(encoding="utf-8") if memory.exists() else ""
-    if before == shipped:
-        return ()
-    if before and home.golive.exists() and home.golive.read_text(encoding="utf-8") not in (before, _flipped(before)):
-        return (f"{home.golive} was edited and stays as it is; the shipped one has changed since",)
+    edited = bool(before) and home.golive.exists() and home.golive.read_text(encoding="utf-8") not in (before, _flipped(before))
+    if before != shipped and edited:
+        notes = [*notes, f"{home.golive} was edited and stays as it is; the shipped one has changed since"]
+    if before == shipped or edited:
+        return (*notes, *(Repository(home.path).keep(["documents", ".gitignore"], "The documents as shipped") if papers else ()))
     home.golive.write_text(shipped, encoding="utf-8")
-    notes = _commit(home)
+    kept = ["golive.yaml", ".gitignore", "documents"]
+    notes = (*notes, *Repository(home.path).keep(kept, "Go-live settings and documents as shipped: activation is off"))
     home.golive.write_text(_flipped(shipped), encoding="utf-8")
     memory.write_text(shipped, encoding="utf-8")
     return notes
@@ -85,41 +92,3 @@ def _bring_settings(home: Home) -> Sequence[str]:
 
 def _flipped(text: str) -> str:
     return text.replace(_OFF, _ON, 1)
-
-
-def _commit(home: Home) -> Sequence[str]:
-    """Commit the settings as shipped, with nothing of the user's own git settings, hooks or signing keys."""
-    environ = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "HOME": str(home.path),
-        "LC_ALL": "C",
-    }
-
-    def git(*words: str) -> None:
-        subprocess.run(
-            ["git", *_OPERATOR, *words],
-            cwd=home.path,
-            env=environ,
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-        )
-
-    try:
-        if not (home.path / ".git").exists():
-            git("init", "--quiet", "--initial-branch=main")
-            git("config", "user.name", "Demo Operator")
-            git("config", "user.email", "operator@desk.invalid")
-        git("add", "--", "golive.yaml", ".gitignore")
-        git("commit", "--quiet", "--no-verify", "-m", "Go-live settings as shipped: activation is off")
-    except FileNotFoundError:
-        return ("git is not installed, so the home folder has no history; items that look into it cannot be checked",)
-    except subprocess.CalledProcessError as error:
-        told = error.stderr.decode(errors="replace").strip().splitlines()
-        return (f"git could not commit in {home.path}: {told[-1] if told else error.returncode}",)
-    except subprocess.TimeoutExpired:
-        return (f"git did not answer in {home.path}",)
-    return ()
