@@ -100,7 +100,7 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
             Path(folder, name).mkdir()
         Path(folder, "golive.yaml").write_text(SETTINGS, encoding="ascii")
         Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
-        names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET") for part in ("KEY", "SECRET")]
+        names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET", "VALR") for part in ("KEY", "SECRET")]
         keys = {name: secrets.token_hex(20) for name in names}
         environ = {**os.environ, **LIVE, **keys, **switches}
         process = subprocess.Popen(

@@ -101,6 +101,7 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
         "DESK_COINBASE": urls["coinbase"],
         "DESK_KRAKEN": urls["kraken"],
         "DESK_TESTNET": urls["testnet"],
+        "DESK_VALR": urls["valr"],
         "DESK_CACHE": urls["cache"],
         "DESK_CACHE_HOST": host,
         "DESK_CACHE_PORT": port,

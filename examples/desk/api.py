@@ -14,6 +14,7 @@ from examples.desk.gates import Intent
 from examples.desk.health import HEALTHY
 from examples.desk.service import SERVICES, Service
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET, Account
+from examples.desk.venues.routes import routes as venues
 from examples.desk.web import Answer, Refused, Request, Routes, answer, page
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -59,6 +60,7 @@ class Api:
             ("GET", "/metrics", lambda request: page(metrics.text(self._desk), "text/plain; version=0.0.4")),
             ("GET", "/dashboard", lambda request: page(dashboard.page(dashboard.facts(self._desk)), "text/html")),
             ("GET", "/dashboard.json", lambda request: answer(dashboard.facts(self._desk))),
+            *venues(self._desk),
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._fault),
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, final
 
 from examples.desk import jsontext
 from examples.desk.errors import BrokerError
-from examples.desk.exchange import signature
+from examples.desk.venues import signature
 from examples.desk.web import call, unsent
 
 
@@ -65,6 +65,50 @@ class Broker:
             if error.status == 404:
                 return None
             raise BrokerError(f"{self.name}: what became of the order is unknown: {error.message}", unknown=True) from error
+
+    def rest(
+        self,
+        account: str,
+        symbol: str,
+        side: str,
+        quantity: Decimal,
+        client_order_id: str,
+        *,
+        kind: str,
+        price: Decimal,
+        group: str = "",
+    ) -> Mapping[str, Any]:
+        """The order as the exchange took it: `kind` is limit, stop-loss or take-profit, `price` what it waits for.
+
+        A limit order that the price meets already is filled at once. Orders of one `group` are alternatives: the first that
+        fills cancels the others. BrokerError.unknown if nobody can say whether it arrived.
+        """
+        wish = {"account": account, "symbol": symbol, "side": side, "quantity": quantity, "client_order_id": client_order_id}
+        body = jsontext.dumps({**wish, "type": kind, "price": price, "group": group})
+        return self._call("POST", "/orders", body=body.encode(), private=True)
+
+    def cancel(self, client_order_id: str) -> Mapping[str, Any]:
+        """The order after it was taken back; BrokerError 404 if there is none, 409 if it was filled."""
+        return self._call("DELETE", f"/orders/{client_order_id}", private=True)
+
+    def open_orders(self, account: str) -> Sequence[Mapping[str, Any]]:
+        """What rests at the exchange for an account, the oldest first."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", f"/account/{account}/orders", private=True)["orders"]
+        return found
+
+    def fills(self, account: str) -> Sequence[Mapping[str, Any]]:
+        """Everything that the account traded there, with its fees, the latest first."""
+        found: Sequence[Mapping[str, Any]] = self._call("GET", f"/account/{account}/trades", private=True)["trades"]
+        return found
+
+    def book(self, symbol: str) -> Mapping[str, Any]:
+        """Bids and asks, the best first; a public call."""
+        return self._call("GET", f"/book/{symbol}")
+
+    def permissions(self) -> Sequence[str]:
+        """What the key may do, in the exchange's words: read, trade, withdraw, or one that nobody has heard of."""
+        found: Sequence[str] = self._call("GET", "/permissions", private=True)["permissions"]
+        return found
 
     def _call(self, method: str, target: str, *, body: bytes = b"", private: bool = False) -> Mapping[str, Any]:
         headers = {}

@@ -10,9 +10,9 @@ from typing import final
 from examples.desk import clock
 from examples.desk.broker import Broker
 from examples.desk.clock import Clock
-from examples.desk.exchange import FEE, SLIPPAGE
 from examples.desk.ledger import Ledger
 from examples.desk.symbols import ACCOUNTS, CASH, SYMBOLS, TESTNET, Account
+from examples.desk.venues import FEE, SLIPPAGE
 
 LIVE = "live"
 """The environment of real money; the other is the testnet."""

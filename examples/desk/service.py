@@ -31,7 +31,7 @@ from examples.desk.orders import OrderPath
 from examples.desk.positions import Positions
 from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
 from examples.desk.settings import Settings, credentials
-from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET
+from examples.desk.symbols import ACCOUNTS, BROKERS, OPENING, SYMBOLS, TESTNET, VENUES
 from examples.desk.trading import Trader
 from examples.desk.worker import Worker
 
@@ -68,7 +68,7 @@ class Service:
         self._ends.callback(self.ledger.close)
         self.guard = guard_of(settings)
         self.addresses = self.neighbours.addresses
-        self.brokers = {name: self._broker(name) for name in (*BROKERS, TESTNET)}
+        self.brokers = {name: self._broker(name) for name in VENUES}
         self.capital = Capital(self.ledger, self.brokers, buffer=settings.capital_buffer, now=clock.now)
         self.positions = Positions(self.ledger, self.capital)
         self.isolation = Isolation(
@@ -99,12 +99,7 @@ class Service:
         )
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
-            name: BrokerHealth(
-                broker,
-                next(account.name for account in ACCOUNTS.values() if account.broker == name),
-                now=clock.now,
-            )
-            for name, broker in self.brokers.items()
+            name: BrokerHealth(broker, next(iter(OPENING[name])), now=clock.now) for name, broker in self.brokers.items()
         }
         self.traders = {
             name: Trader(name, self.orders, between=functools.partial(self._between, name), now=clock.now) for name in ACCOUNTS

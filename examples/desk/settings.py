@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import final
 
 from examples.desk.errors import DeskError
-from examples.desk.symbols import BROKERS, TESTNET
+from examples.desk.symbols import VENUES
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that the desk runs from."""
@@ -156,7 +156,7 @@ def credentials(name: str) -> tuple[str, str]:
     return f"{name.upper()}_API_KEY", f"{name.upper()}_API_SECRET"
 
 
-SECRETS = tuple(variable for venue in (*BROKERS, TESTNET) for variable in credentials(venue))
+SECRETS = tuple(variable for venue in VENUES for variable in credentials(venue))
 """The names of all variables that hold keys and secrets."""
 
 

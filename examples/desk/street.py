@@ -1,7 +1,7 @@
 """The street: everything the desk deals with but does not own, in a process of its own, so that its word is independent.
 
-That is one exchange for each broker, a testnet, and a cache. `python -m examples.desk.street --store FOLDER` prints one line
-of JSON with the addresses and serves until standard input ends, so it never outlives the desk that started it.
+That is one exchange for each broker, a testnet, VALR, and a cache. `python -m examples.desk.street --store FOLDER` prints one
+line of JSON with the addresses and serves until standard input ends, so it never outlives the desk that started it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import final
 
 from examples.desk import jsontext
 from examples.desk.cache import Cache
-from examples.desk.exchange import Exchange
 from examples.desk.settings import credentials
-from examples.desk.symbols import BROKERS, OPENING, TESTNET
+from examples.desk.symbols import OPENING, TESTNET, VALR, VENUES, traded
+from examples.desk.venues.exchange import Exchange
 from examples.desk.web import Answer, Refused, Request, Server, answer
 
-PREFIXES = {"coinbase": "CB", "kraken": "KR", TESTNET: "TN"}
+PREFIXES = {"coinbase": "CB", "kraken": "KR", TESTNET: "TN", VALR: "VR"}
 CONTROL = "DESK_STREET_CONTROL"
 
 
@@ -34,7 +34,7 @@ class Street:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control = environ[CONTROL]
         self.exchanges = {}
-        for name in (*BROKERS, TESTNET):
+        for name in VENUES:
             key, secret = (environ.get(variable, "") for variable in credentials(name))
             self.exchanges[name] = Exchange(
                 store / f"{name}.sqlite",
@@ -43,12 +43,13 @@ class Street:
                 key=key,
                 secret=secret,
                 control=self._control,
+                symbols=traded(name),
                 opening=OPENING[name],
             )
         self.cache = Cache()
         self.lever = Server((("POST", "/cache", self._steer_cache),))
         for exchange in self.exchanges.values():
-            exchange.server.start()
+            exchange.start()
         self.lever.start()
 
     @property

@@ -58,8 +58,12 @@ class Client:
     def at_exchange(self, account: str, *, testnet: bool = False) -> dict[str, Decimal]:
         """Balances as the exchange itself tells them, not the desk."""
         name = "testnet" if testnet or ACCOUNTS[account].drill else ACCOUNTS[account].broker
-        key, secret = (self.desk.secrets[variable] for variable in credentials(name))
-        return dict(Broker(name, self.desk.urls[name], key=key, secret=secret).balances(account))
+        return dict(self.at(name).balances(account))
+
+    def at(self, venue: str) -> Broker:
+        """The venue itself, asked past the desk."""
+        key, secret = (self.desk.secrets[variable] for variable in credentials(venue))
+        return Broker(venue, self.desk.urls[venue], key=key, secret=secret)
 
     def fault(self, name: str, *, on: bool) -> None:
         """Switch a fault."""

@@ -9,6 +9,7 @@ import pytest
 
 from examples.desk import faults
 from examples.desk.cache import ask
+from examples.desk.symbols import OPENING, VENUES, traded
 
 
 def _cache_answers(desk: Any) -> bool:
@@ -32,9 +33,17 @@ SEEN: dict[str, Callable[[Any], bool]] = {
     "stop-file": lambda desk: not desk.get("/mode")["stop_file"]["present"],
     **{
         f"broker-unhealthy:{n}": lambda desk, n=n: desk.get(f"/brokers/{n}/health")["authenticated"]
-        for n in ("coinbase", "kraken")
+        for n in ("coinbase", "kraken", "valr")
     },
-    **{f"broker-outage:{n}": lambda desk, n=n: desk.get(f"/brokers/{n}/health")["reachable"] for n in ("coinbase", "kraken")},
+    **{
+        f"broker-outage:{n}": lambda desk, n=n: desk.get(f"/brokers/{n}/health")["reachable"]
+        for n in ("coinbase", "kraken", "valr")
+    },
+    **{f"key-may-withdraw:{n}": lambda desk, n=n: "withdraw" not in desk.at(n).permissions() for n in VENUES},
+    **{f"key-cannot-trade:{n}": lambda desk, n=n: "trade" in desk.at(n).permissions() for n in VENUES},
+    **{f"key-permission-unknown:{n}": lambda desk, n=n: desk.at(n).permissions() == ["read", "trade"] for n in VENUES},
+    **{f"order-book-empty:{n}": lambda desk, n=n: desk.at(n).book(next(iter(traded(n))))["asks"] != [] for n in VENUES},
+    **{f"balance-missing:{n}": lambda desk, n=n: desk.at(n).balances(next(iter(OPENING[n]))) != {} for n in VENUES},
     **{
         f"thread-halted:{n}": lambda desk, n=n: n not in desk.get("/threads")["halted"]
         for n in ("alpha", "beta", "gamma", "drill-a", "drill-b")
@@ -50,7 +59,7 @@ class _Seeing:
     """The shared desk, with the size of its metrics page, which is no JSON."""
 
     def __init__(self, client: Any) -> None:
-        self.desk, self.status, self._client = client.desk, client.status, client
+        self.desk, self.status, self.at, self._client = client.desk, client.status, client.at, client
 
     def get(self, target: str) -> Any:
         if target != "/metrics.size":

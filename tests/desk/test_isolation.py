@@ -151,7 +151,7 @@ def test_the_exchange_believes_no_wrong_signature_and_no_replay(shared: Any) -> 
     """A private call needs the right secret, a fresh time and a nonce that was never used."""
     import time
 
-    from examples.desk.exchange import signature
+    from examples.desk.venues import signature
     from examples.desk.web import call
 
     url, key, secret = shared.desk.urls["kraken"], shared.desk.secrets["KRAKEN_API_KEY"], shared.desk.secrets["KRAKEN_API_SECRET"]

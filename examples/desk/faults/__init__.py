@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 from examples.desk import clock
 from examples.desk.errors import DeskError
 from examples.desk.faults import inside, outside
-from examples.desk.symbols import ACCOUNTS, BROKERS
+from examples.desk.symbols import ACCOUNTS, BROKERS, VALR, VENUES
 
 if TYPE_CHECKING:
     from examples.desk.service import Service
@@ -33,8 +33,13 @@ class Fault:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "broker-unhealthy": Fault(on=outside.close_authentication, off=outside.open_authentication, subjects=BROKERS),
-    "broker-outage": Fault(on=outside.begin_outage, off=outside.end_outage, subjects=BROKERS),
+    "broker-unhealthy": Fault(on=outside.close_authentication, off=outside.open_authentication, subjects=(*BROKERS, VALR)),
+    "broker-outage": Fault(on=outside.begin_outage, off=outside.end_outage, subjects=(*BROKERS, VALR)),
+    "key-may-withdraw": Fault(on=outside.allow_withdrawals, off=outside.usual_permissions, subjects=VENUES),
+    "key-cannot-trade": Fault(on=outside.forbid_trading, off=outside.usual_permissions, subjects=VENUES),
+    "key-permission-unknown": Fault(on=outside.grant_strange_permission, off=outside.take_strange_permission, subjects=VENUES),
+    "order-book-empty": Fault(on=outside.empty_book, off=outside.fill_book, subjects=VENUES),
+    "balance-missing": Fault(on=outside.hide_balances, off=outside.show_balances, subjects=VENUES),
     "cache-down": Fault(on=outside.take_cache_down, off=outside.bring_cache_up),
     "risk-critical": Fault(on=outside.drop_prices, off=outside.lift_prices),
     "thread-halted": Fault(on=inside.halt_thread, off=inside.start_thread, subjects=tuple(ACCOUNTS)),

@@ -6,9 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from examples.desk.symbols import BROKERS
+from examples.desk.venues.keyring import READ, TRADE, WITHDRAW
 
 if TYPE_CHECKING:
     from examples.desk.service import Service
+
+STRANGE = "Delegate"
+"""A permission that no exchange has today."""
 
 CRASH = Decimal("0.02")
 """What is left of every price in a crash."""
@@ -32,6 +36,51 @@ def begin_outage(desk: Service, broker: str) -> None:
 def end_outage(desk: Service, broker: str) -> None:
     """The exchange is back."""
     desk.neighbours.steer(broker, outage=False)
+
+
+def allow_withdrawals(desk: Service, venue: str) -> None:
+    """The key may also send money away."""
+    desk.neighbours.steer(venue, permissions=[READ, TRADE, WITHDRAW])
+
+
+def forbid_trading(desk: Service, venue: str) -> None:
+    """The key may only look; the exchange refuses its orders."""
+    desk.neighbours.steer(venue, permissions=[READ])
+
+
+def usual_permissions(desk: Service, venue: str) -> None:
+    """The key may look and trade, no more."""
+    desk.neighbours.steer(venue, permissions=[READ, TRADE])
+
+
+def grant_strange_permission(desk: Service, venue: str) -> None:
+    """The exchange tells of a permission that did not exist when the gate was written."""
+    desk.neighbours.steer(venue, strange_permission=STRANGE)
+
+
+def take_strange_permission(desk: Service, venue: str) -> None:
+    """The exchange tells of known permissions only."""
+    desk.neighbours.steer(venue, strange_permission="")
+
+
+def empty_book(desk: Service, venue: str) -> None:
+    """Nobody bids or asks: the order books of the exchange are empty."""
+    desk.neighbours.steer(venue, book_empty=True)
+
+
+def fill_book(desk: Service, venue: str) -> None:
+    """The makers are back."""
+    desk.neighbours.steer(venue, book_empty=False)
+
+
+def hide_balances(desk: Service, venue: str) -> None:
+    """The exchange answers, but tells no balance of anybody."""
+    desk.neighbours.steer(venue, balances_missing=True)
+
+
+def show_balances(desk: Service, venue: str) -> None:
+    """The exchange tells what everybody holds."""
+    desk.neighbours.steer(venue, balances_missing=False)
 
 
 def take_cache_down(desk: Service, subject: str) -> None:

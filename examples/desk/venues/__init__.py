@@ -1,0 +1,8 @@
+"""The exchanges of the street: one engine with balances, books and resting orders, behind each venue's own way of speaking."""
+
+from __future__ import annotations
+
+from examples.desk.venues.keyring import signature
+from examples.desk.venues.matching import FEE, KINDS, SLIPPAGE
+
+__all__ = ["FEE", "KINDS", "SLIPPAGE", "signature"]
