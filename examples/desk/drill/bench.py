@@ -1,0 +1,137 @@
+"""The desk on which faults are tried: started with faults allowed, activated, judged, and started anew when a fault asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+from examples.desk import jsontext
+from examples.desk.errors import DeskError
+from examples.desk.launch import Desk, launch
+from examples.desk.settings import ROOT
+from examples.desk.web import call
+from pytest_golive import checklist, config
+from pytest_golive.guard.marker import Marker, render
+from pytest_golive.model import Checklist, Finding, Item
+from pytest_golive.redaction import Redactor
+from pytest_golive.signing.keys import SessionKey, session_key
+from pytest_golive.trial import Surroundings, Trial
+
+SINCE_ACTIVATION = timedelta(days=40)
+"""How long ago the activation of the drill was, so that every window has closed."""
+
+
+@final
+class Bench:
+    """A running desk, and the checklists that are bound to it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._wanted: Mapping[str, str] = {}
+        self._environ: Mapping[str, str] = {}
+        self._signer: SessionKey = session_key(home.parent / f"{home.name}-key" / "session")
+        self._begin()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._desk.stop()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What the desk's golive.yaml asks of the environment."""
+        return {**self._desk.variables, "DESK_PYTHON": sys.executable, "DESK_REPORTS": str(self.home / "reports")}
+
+    @property
+    def desk(self) -> Desk:
+        """The desk that runs now."""
+        return self._desk
+
+    @property
+    def checklists(self) -> Sequence[Checklist]:
+        """Every list that is bound to the desk."""
+        return self._checklists
+
+    def switch(self, fault: str, *, on: bool) -> None:
+        """Switch a fault that the desk knows by name."""
+        body = jsontext.dumps({"name": fault, "on": on}).encode()
+        status, told = call(self._desk.urls["api"], "POST", "/faults", body=body, timeout=15)
+        if status != 200:
+            raise DeskError(f"the fault {fault} cannot be switched {'on' if on else 'off'}: {told}")
+
+    def start_with(self, environ: Mapping[str, str]) -> None:
+        """Wish for a desk with these variables over its own; `ready` makes it so, if it is not."""
+        self._wanted = environ
+
+    def ready(self) -> None:
+        """See to it that the desk runs with what was wished for last."""
+        if self._wanted != self._environ:
+            self._desk.stop()
+            self._environ = self._wanted
+            self._begin()
+
+    def look(self, ids: Iterable[str]) -> Mapping[str, Finding]:
+        """The findings of these items, now."""
+        wanted = list(ids)
+        trial = Trial(self._items, self._surroundings())
+        try:
+            trial.begin(wanted)
+            return {identity: trial.finding(identity) for identity in wanted}
+        finally:
+            trial.close()
+
+    def _begin(self) -> None:
+        environ = {**os.environ, **self._environ}
+        self._desk = launch(self.home, environ, keys=[self._signer.public.line], faults=True)
+        try:
+            self._bind()
+            self._activate()
+        except BaseException:
+            self._desk.stop()
+            raise
+
+    def _bind(self) -> None:
+        environ = {**os.environ, **self.variables}
+        settings = config.load(self.home / "golive.yaml", environ)
+        paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+        self._settings = settings
+        self._checklists = checklist.load(paths, root=ROOT, variables=settings.target.variables)
+        self._items: Sequence[Item] = [item for one in self._checklists for item in one.items]
+
+    def _surroundings(self) -> Surroundings:
+        environ = {**os.environ, **self.variables}
+        return Surroundings(
+            root=self._settings.root,
+            environ=environ,
+            now=lambda: datetime.now(UTC),
+            redactor=Redactor.from_environment(environ),
+            allow_acting=True,
+            activated=datetime.now(UTC) - SINCE_ACTIVATION,
+        )
+
+    def _activate(self) -> None:
+        """Write a marker that the desk's guard believes, so that items of the phases after an activation find one."""
+        now = datetime.now(UTC)
+        draft = self.home / "drill.draft"
+        marker = Marker(
+            timestamp=now,
+            operator="drill",
+            environment=self._settings.environment,
+            allowed_profiles=("micro",),
+            activation_id=uuid.uuid4().hex,
+            counter=int(now.timestamp()),
+            not_before=now,
+            expires=now + timedelta(hours=2),
+            config=hashlib.sha256((self.home / "golive.yaml").read_bytes()).hexdigest(),
+        )
+        draft.write_bytes(render(marker, self._signer))
+        draft.chmod(0o644)
+        draft.rename(self.home / "go_live.active")

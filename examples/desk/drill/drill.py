@@ -1,0 +1,123 @@
+"""Break, look, mend, for one item after the other; what was seen is a table that anybody can read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from examples.desk.drill.bench import Bench
+from examples.desk.drill.breaks import BREAKS
+from examples.desk.drill.table import Fault, read, tables
+from examples.desk.errors import DeskError
+from pytest_golive import probes
+from pytest_golive.model import Finding, Item, Outcome
+
+PEOPLE = frozenset({"attestation"})
+COMPOSED = frozenset({"all_of"})
+"""Kinds without a fault of their own: what people state, and what is red with its parts."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one fault did: the item's outcome and reason with it, what else turned red, and what is wrong with that."""
+
+    fault: Fault
+    outcome: Outcome | None
+    reason: str
+    others: tuple[str, ...]
+    wrong: str
+    seconds: float
+
+
+def missing(items: Sequence[Item], stem: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The automated items of a list without a fault, and the faults that name no item of it."""
+    path = tables().get(stem)
+    named = {fault.item for fault in read(path)} if path else set()
+    automated = {item.declared for item in items if item.kind not in PEOPLE | COMPOSED}
+    declared = {item.declared for item in items}
+    return sorted(automated - named), sorted(named - declared)
+
+
+@final
+class Drill:
+    """The drill of one list on one bench."""
+
+    def __init__(self, bench: Bench, stem: str, *, everything: bool = False) -> None:
+        self._bench = bench
+        self._stem = stem
+        self._everything = everything
+        self._cost: dict[str, float] = {}
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """The items of the list."""
+        return next(one.items for one in self._bench.checklists if Path(one.path).stem == self._stem)
+
+    def before(self) -> Mapping[str, Finding]:
+        """What is not green before anything is broken; nothing of that proves anything."""
+        found = self._bench.look([item.id for item in self.items])
+        return {identity: finding for identity, finding in found.items() if finding.outcome is not Outcome.PASSED}
+
+    def run(self, only: Sequence[str] = ()) -> Iterator[Seen]:
+        """Each fault, those that need a restart of the desk last and side by side with their like."""
+        faults = [fault for fault in read(tables()[self._stem]) if not only or fault.item in only]
+        for fault in sorted(faults, key=lambda fault: (fault.word == "restart", fault.told if fault.word == "restart" else "")):
+            yield self._try(fault)
+        self._bench.ready()
+
+    def _try(self, fault: Fault) -> Seen:
+        began = time.monotonic()
+        if fault.word != "restart":
+            self._bench.ready()
+        try:
+            with BREAKS[fault.word](self._bench, fault.argument):
+                self._bench.ready()
+                found = self._bench.look(self._watched(fault))
+            return self._judged(fault, found, time.monotonic() - began)
+        except (DeskError, OSError, LookupError, ValueError) as error:
+            return Seen(
+                fault=fault, outcome=None, reason="", others=(), wrong=f"the fault broke: {type(error).__name__}: {error}",
+                seconds=time.monotonic() - began,
+            )  # fmt: skip
+
+    def _watched(self, fault: Fault) -> Sequence[str]:
+        """The item, those that are to turn red with it, and every one of the list (or of all lists) that is cheap to look at."""
+        items = [item for one in self._bench.checklists for item in one.items] if self._everything else self.items
+        named = {fault.item, *fault.also}
+        return [item.id for item in items if item.declared in named or _cheap(item)]
+
+    def _judged(self, fault: Fault, found: Mapping[str, Finding], seconds: float) -> Seen:
+        declared = {item.id: item.declared for one in self._bench.checklists for item in one.items}
+        red = {identity: finding for identity, finding in found.items() if finding.outcome in (Outcome.FAILED, Outcome.ERROR)}
+        own = [finding for identity, finding in red.items() if declared[identity] == fault.item]
+        others = {declared[identity] for identity in red} - {fault.item}
+        wrong = []
+        if not own:
+            seen = next((finding for identity, finding in found.items() if declared[identity] == fault.item), None)
+            wrong.append(f"not red: {seen.outcome} {seen.reason}".strip() if seen else "no such item")
+        if unnamed := sorted(others - fault.also):
+            wrong.append(f"turned red too: {', '.join(unnamed)}")
+        if innocent := sorted(fault.also & {declared[identity] for identity in found} - others):
+            wrong.append(f"named, but not red: {', '.join(innocent)}")
+        return Seen(
+            fault=fault,
+            outcome=own[0].outcome if own else None,
+            reason=own[0].reason if own else "",
+            others=tuple(sorted(others)),
+            wrong="; ".join(wrong),
+            seconds=seconds,
+        )
+
+
+def _cheap(item: Item) -> bool:
+    return (
+        not item.acts
+        and item.eventually is None
+        and item.kind not in PEOPLE | COMPOSED
+        and not item.requires
+        and probes.lane(item.probe) != "process"
+    )
