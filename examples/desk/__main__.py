@@ -95,6 +95,7 @@ def _woken(number: int, frame: FrameType | None) -> None:
 def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
     """The environment variables that golive.yaml of the desk asks for."""
     host, _, port = urls["cache"].rpartition(":")
+    mongo_host, _, mongo_port = urls["docstore"].rpartition(":")
     return {
         "DESK_HOME": str(home),
         "DESK_API": urls["api"],
@@ -105,6 +106,9 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
         "DESK_CACHE": urls["cache"],
         "DESK_CACHE_HOST": host,
         "DESK_CACHE_PORT": port,
+        "DESK_MONGO_URL": f"mongodb://{urls['docstore']}/",
+        "DESK_MONGO_HOST": mongo_host,
+        "DESK_MONGO_PORT": mongo_port,
         "DESK_ROOT": str(settings.ROOT),
         "DESK_PYTHON": sys.executable,
     }

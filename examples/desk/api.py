@@ -41,6 +41,7 @@ class Api:
             ("GET", "/brokers", self._brokers),
             ("GET", "/brokers/{name}/health", self._broker),
             ("GET", "/cache/health", lambda request: answer(self._desk.cache_health())),
+            ("GET", "/docstore/health", lambda request: answer(self._desk.docstore_health())),
             ("GET", "/adoption", self._adoption),
             ("GET", "/threads", lambda request: answer(self._desk.threads())),
             ("GET", "/capital", self._capital),

@@ -17,10 +17,13 @@ from examples.desk.settings import ROOT, SECRETS
 from examples.desk.street import CONTROL
 from examples.desk.web import call
 
+STORES = ("cache", "docstore")
+"""Neighbours without an HTTP door of their own; the lever moves them."""
+
 
 @final
 class Neighbours:
-    """The process of the exchanges and the cache; it ends when its standard input does, so also when this process dies."""
+    """The process of the exchanges and the stores; it ends when its standard input does, so also when this process dies."""
 
     def __init__(self, store: Path, environ: Mapping[str, str]) -> None:
         self._control = secrets.token_hex(16)
@@ -48,8 +51,8 @@ class Neighbours:
         return self._addresses
 
     def steer(self, venue: str, **wish: object) -> None:
-        """Pull the drill's lever at an exchange, or at the cache; DeskError if it does not move."""
-        url, target = (self.addresses["lever"], "/cache") if venue == "cache" else (self.addresses[venue], "/control")
+        """Pull the drill's lever at an exchange, or at a store; DeskError if it does not move."""
+        url, target = (self.addresses["lever"], f"/{venue}") if venue in STORES else (self.addresses[venue], "/control")
         status, told = call(url, "POST", target, body=jsontext.dumps(wish).encode(), headers={"X-Control": self._control})
         if status != 200:
             raise DeskError(f"{venue} cannot be steered: {told}")

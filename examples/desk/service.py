@@ -1,7 +1,8 @@
 """The running desk: its parts, the threads that move them, and how it starts and ends.
 
-It starts the street (exchanges and cache) as a child that ends with it, reads its switches and keys once, undoes what an
-interrupted drill left behind, takes its accounts on, makes its testnet history if there is none, and only then answers.
+It starts the street (exchanges, cache and document store) as a child that ends with it, reads its switches and keys once,
+undoes what an interrupted drill left behind, takes its accounts on, makes its testnet history if there is none, and only then
+answers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import logging
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from examples.desk import cache, clock, faults
+from examples.desk import cache, clock, docstore, faults
 from examples.desk.adoption import Adoption
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
@@ -34,6 +35,9 @@ from examples.desk.settings import Settings, credentials
 from examples.desk.symbols import ACCOUNTS, BROKERS, OPENING, SYMBOLS, TESTNET, VENUES
 from examples.desk.trading import Trader
 from examples.desk.worker import Worker
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
 
 TESTNET_TRADES = 4
 """Closed testnet trades that the desk makes for itself when it has fewer."""
@@ -177,6 +181,23 @@ class Service:
             good, reason = cache.ask(self.addresses["cache"], "PING") == "PONG", ""
         except (OSError, ValueError) as error:
             good, reason = False, f"{type(error).__name__}: {error}"
+        return {"state": HEALTHY if good else UNHEALTHY, "reason": reason, "checked_at": clock.now()}
+
+    @functools.cached_property
+    def documents(self) -> Database[dict[str, Any]]:
+        """The desk's document database; the client is made when it is first asked for, and closed with the desk."""
+        database = docstore.connect(f"mongodb://{self.addresses['docstore']}/")
+        self._ends.callback(database.client.close)
+        return database
+
+    def docstore_health(self) -> dict[str, Any]:
+        """Whether the document store answers."""
+        from pymongo.errors import PyMongoError
+
+        try:
+            good, reason = self.documents.command("ping")["ok"] == 1, ""
+        except PyMongoError as error:
+            good, reason = False, type(error).__name__
         return {"state": HEALTHY if good else UNHEALTHY, "reason": reason, "checked_at": clock.now()}
 
     def _lock_home(self) -> None:

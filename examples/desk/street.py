@@ -1,7 +1,8 @@
 """The street: everything the desk deals with but does not own, in a process of its own, so that its word is independent.
 
-That is one exchange for each broker, a testnet, VALR, and a cache. `python -m examples.desk.street --store FOLDER` prints one
-line of JSON with the addresses and serves until standard input ends, so it never outlives the desk that started it.
+That is one exchange for each broker, a testnet, VALR, a cache and a document store. `python -m examples.desk.street --store
+FOLDER` prints one line of JSON with the addresses and serves until standard input ends, so it never outlives the desk that
+started it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from examples.desk import jsontext
 from examples.desk.cache import Cache
@@ -22,15 +23,21 @@ from examples.desk.symbols import OPENING, TESTNET, VALR, VENUES, traded
 from examples.desk.venues.exchange import Exchange
 from examples.desk.web import Answer, Refused, Request, Server, answer
 
+if TYPE_CHECKING:
+    from examples.desk.docstore.server import DocumentServer
+
 PREFIXES = {"coinbase": "CB", "kraken": "KR", TESTNET: "TN", VALR: "VR"}
 CONTROL = "DESK_STREET_CONTROL"
 
 
 @final
 class Street:
-    """The exchanges and the cache, listening."""
+    """The exchanges, the cache and the document store, listening."""
 
     def __init__(self, store: Path, environ: Mapping[str, str]) -> None:
+        # the desk imports this module for a name only, and need not wait for what the store is made of
+        from examples.desk.docstore.server import DocumentServer
+
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._control = environ[CONTROL]
         self.exchanges = {}
@@ -47,35 +54,42 @@ class Street:
                 opening=OPENING[name],
             )
         self.cache = Cache()
-        self.lever = Server((("POST", "/cache", self._steer_cache),))
+        self.docstore = DocumentServer(store / "docstore.sqlite")
+        self.lever = Server(
+            (
+                ("POST", "/cache", lambda request: self._steer(self.cache, request)),
+                ("POST", "/docstore", lambda request: self._steer(self.docstore, request)),
+            )
+        )
         for exchange in self.exchanges.values():
             exchange.start()
         self.lever.start()
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """Where everything listens: a URL for each exchange and for the lever, host and port for the cache."""
+        """Where everything listens: a URL for each exchange and for the lever, host and port for the stores."""
         urls = {name: exchange.server.url for name, exchange in self.exchanges.items()}
-        return {**urls, "cache": self.cache.address, "lever": self.lever.url}
+        return {**urls, "cache": self.cache.address, "docstore": self.docstore.address, "lever": self.lever.url}
 
     def close(self) -> None:
         """Close the stores; everything that listens ends with the process."""
         for exchange in self.exchanges.values():
             exchange.close()
+        self.docstore.close()
 
-    def _steer_cache(self, request: Request) -> Answer:
+    def _steer(self, store: Cache | DocumentServer, request: Request) -> Answer:
         if not hmac.compare_digest(request.headers.get("x-control", "").encode(), self._control.encode()):
             raise Refused(401, "unauthorized")
         if request.json().get("up") is True:
-            self.cache.up()
+            store.up()
         else:
-            self.cache.down()
+            store.down()
         return answer({"ok": True})
 
 
 def main() -> int:
     """Serve until standard input ends."""
-    parser = argparse.ArgumentParser(prog="python -m examples.desk.street", description="The exchanges and the cache.")
+    parser = argparse.ArgumentParser(prog="python -m examples.desk.street", description="The exchanges and the stores.")
     parser.add_argument("--store", type=Path, required=True, help="folder of the exchanges' own databases")
     store: Path = parser.parse_args().store
     # whoever holds the other end of standard input decides, not the terminal

@@ -26,6 +26,7 @@ SEEN: dict[str, Callable[[Any], bool]] = {
         a["buffer"] >= desk.get("/capital")["buffer_required"] for a in desk.get("/capital")["accounts"]
     ),
     "cache-down": _cache_answers,
+    "docstore-down": lambda desk: desk.get("/docstore/health")["state"] == "healthy",
     "ess-active": lambda desk: desk.get("/ess")["state"] == "inactive",
     "metrics-empty": lambda desk: desk.get("/metrics.size") > 0,
     "no-testnet-history": lambda desk: sum(t["environment"] == "testnet" for t in desk.get("/trades")["trades"]) >= 4,

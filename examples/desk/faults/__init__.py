@@ -41,6 +41,7 @@ FAULTS: Mapping[str, Fault] = {
     "order-book-empty": Fault(on=outside.empty_book, off=outside.fill_book, subjects=VENUES),
     "balance-missing": Fault(on=outside.hide_balances, off=outside.show_balances, subjects=VENUES),
     "cache-down": Fault(on=outside.take_cache_down, off=outside.bring_cache_up),
+    "docstore-down": Fault(on=outside.take_docstore_down, off=outside.bring_docstore_up),
     "risk-critical": Fault(on=outside.drop_prices, off=outside.lift_prices),
     "thread-halted": Fault(on=inside.halt_thread, off=inside.start_thread, subjects=tuple(ACCOUNTS)),
     "service-degraded": Fault(on=inside.halt_worker, off=inside.start_worker, subjects=inside.SERVICES),

@@ -93,6 +93,16 @@ def bring_cache_up(desk: Service, subject: str) -> None:
     desk.neighbours.steer("cache", up=True)
 
 
+def take_docstore_down(desk: Service, subject: str) -> None:
+    """Nobody listens on the document store's port, and whoever was connected is hung up on."""
+    desk.neighbours.steer("docstore", up=False)
+
+
+def bring_docstore_up(desk: Service, subject: str) -> None:
+    """The document store listens on the same port again, with all that was in it."""
+    desk.neighbours.steer("docstore", up=True)
+
+
 def drop_prices(desk: Service, subject: str) -> None:
     """A crash on all exchanges: the equity falls past the limit, and the risk state follows from that."""
     for broker in BROKERS:
