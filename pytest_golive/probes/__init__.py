@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
     {
         "all_of": "pytest_golive.probes.all_of:AllOf",
         "command": "pytest_golive.probes.command:Command",
+        "document": "pytest_golive.probes.document:Document",
         "dotenv": "pytest_golive.probes.dotenv:Dotenv",
         "env": "pytest_golive.probes.env:Env",
         "file": "pytest_golive.probes.file:File",

@@ -103,10 +103,11 @@ def read_some(path: str, limit: int) -> tuple[bytes, int]:
         raise ProbeError(f"{path} does not exist", hint="correct the path, or create the file") from None
     except OSError as error:
         raise unreadable(path, error) from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise ProbeError(f"{path} is {a_kind(status.st_mode)}, not a file", hint="correct the path")
     with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ProbeError(f"{path} is {a_kind(status.st_mode)}, not a file", hint="correct the path")
         try:
             content = file.read(limit + 1)
         except OSError as error:
