@@ -1,4 +1,4 @@
-"""The desk on which faults are tried: started with faults allowed, activated, judged, and started anew when a fault asks for it."""
+"""The desk on which faults are tried: started with faults allowed, activated, judged, started anew when a fault asks for it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pytest_golive.guard.marker import Marker, render
 from pytest_golive.model import Checklist, Finding, Item
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing.keys import SessionKey, session_key
+from pytest_golive.signing.trusted import session_key_path
 from pytest_golive.trial import Surroundings, Trial
 
 SINCE_ACTIVATION = timedelta(days=40)
@@ -36,7 +37,7 @@ class Bench:
         self.home = home
         self._wanted: Mapping[str, str] = {}
         self._environ: Mapping[str, str] = {}
-        self._signer: SessionKey = session_key(home.parent / f"{home.name}-key" / "session")
+        self._signer: SessionKey = session_key(session_key_path(os.environ))
         self._begin()
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -14,6 +14,10 @@ from examples.desk.drill.table import Fault, read, tables
 from examples.desk.errors import DeskError
 from pytest_golive import probes
 from pytest_golive.model import Finding, Item, Outcome
+
+RED = (Outcome.FAILED, Outcome.ERROR)
+PATIENCE = 4.0
+"""Seconds that a desk may take to notice that something is broken, or mended."""
 
 PEOPLE = frozenset({"attestation"})
 COMPOSED = frozenset({"all_of"})
@@ -50,7 +54,6 @@ class Drill:
         self._bench = bench
         self._stem = stem
         self._everything = everything
-        self._cost: dict[str, float] = {}
 
     @property
     def items(self) -> Sequence[Item]:
@@ -76,13 +79,40 @@ class Drill:
         try:
             with BREAKS[fault.word](self._bench, fault.argument):
                 self._bench.ready()
+                self._wait(fault, red=True)
                 found = self._bench.look(self._watched(fault))
-            return self._judged(fault, found, time.monotonic() - began)
+            seen = self._judged(fault, found, time.monotonic() - began)
+            if fault.word != "restart" and (still := self._wait(fault, red=False)):
+                seen = replace(seen, wrong="; ".join(filter(None, (seen.wrong, f"not green again: {', '.join(still)}"))))
+            return seen
         except (DeskError, OSError, LookupError, ValueError) as error:
             return Seen(
                 fault=fault, outcome=None, reason="", others=(), wrong=f"the fault broke: {type(error).__name__}: {error}",
                 seconds=time.monotonic() - began,
             )  # fmt: skip
+
+    def _wait(self, fault: Fault, *, red: bool) -> Sequence[str]:
+        """Wait, for a bounded time, until all that the fault concerns is red, or is not; the ids that are still otherwise.
+
+        A desk asks its exchanges and looks after its threads twice a second, so it takes a moment to know what is broken.
+        """
+        names = {fault.item, *fault.also}
+        open_ = [item.id for one in self._bench.checklists for item in one.items if item.declared in names]
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = self._bench.look(open_)
+            if red:
+                seen = {self._declared[identity] for identity, finding in found.items() if finding.outcome in RED}
+                open_ = [identity for identity in open_ if self._declared[identity] not in seen]
+            else:
+                open_ = [identity for identity, finding in found.items() if finding.outcome is not Outcome.PASSED]
+            if not open_ or time.monotonic() > end:
+                return open_
+            time.sleep(0.1)
+
+    @property
+    def _declared(self) -> Mapping[str, str]:
+        return {item.id: item.declared for one in self._bench.checklists for item in one.items}
 
     def _watched(self, fault: Fault) -> Sequence[str]:
         """The item, those that are to turn red with it, and every one of the list (or of all lists) that is cheap to look at."""
@@ -91,8 +121,8 @@ class Drill:
         return [item.id for item in items if item.declared in named or _cheap(item)]
 
     def _judged(self, fault: Fault, found: Mapping[str, Finding], seconds: float) -> Seen:
-        declared = {item.id: item.declared for one in self._bench.checklists for item in one.items}
-        red = {identity: finding for identity, finding in found.items() if finding.outcome in (Outcome.FAILED, Outcome.ERROR)}
+        declared = self._declared
+        red = {identity: finding for identity, finding in found.items() if finding.outcome in RED}
         own = [finding for identity, finding in red.items() if declared[identity] == fault.item]
         others = {declared[identity] for identity in red} - {fault.item}
         wrong = []
