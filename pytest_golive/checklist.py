@@ -263,7 +263,7 @@ class _Reader:
             why=fields.why,
             fix=fields.fix,
             kind=kind,
-            probe=probes.beside(probe, self.folder),
+            probe=probes.bound(probe, folder=self.folder, item=fields.id + suffix),
             expect=judge,
             checklist=checklist,
             place=Place(file=self.file, line=entry.spot[0], column=entry.spot[1]),

@@ -260,6 +260,7 @@ def activate_report(
         now=lambda: datetime.now(UTC),
         redactor=Redactor.from_environment(environ),
         allow_acting=settings.target.allow_acting,
+        witnesses=settings.witnesses,
     )
     run = RunFacts(
         began=now,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pytest_golive import quantities, yaml12
 from pytest_golive.errors import ConfigError, Fault
-from pytest_golive.model import Phase
+from pytest_golive.model import Phase, Witnesses
 from pytest_golive.shape import fit
 from pytest_golive.variables import closest
 
@@ -101,6 +101,8 @@ class Settings(_Strict):
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"
     journal: str = "reports/journal.jsonl"
+    roster: str = "golive.roster.toml"
+    attestations: str = "attestations"
 
     path: Path = Field(default=Path(FILE_NAME), exclude=True)
     sha256: str = Field(default="", exclude=True)
@@ -123,6 +125,11 @@ class Settings(_Strict):
     def state(self) -> Path:
         """The absolute path of the guard's persisted counter."""
         return self.resolve(self.activation.state)
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """Where people's signed statements are, and which environment they must be meant for."""
+        return Witnesses(roster=self.resolve(self.roster), folder=self.resolve(self.attestations), environment=self.environment)
 
     @property
     def stop_files(self) -> tuple[Path, ...]:

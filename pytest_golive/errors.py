@@ -6,12 +6,14 @@ The tree is split by whose fault it is, because that decides what the reader mus
     ├── Misuse                 the user's files or options are wrong; told in one line, no traceback
     │   └── FaultyFile         a file with faults, all of them told at once
     │       ├── ConfigError    golive.yaml
+    │       ├── RosterError    golive.roster.toml
     │       └── ChecklistError a checklist
     ├── ProbeError             the target could not be checked: outcome `error`, never a pass
     │   └── MissingExtra       an optional client library is not installed
     ├── TrustError             something signed is not to be believed
     │   ├── KeyRefused         a key that is weak, unreadable or unknown
     │   ├── EnvelopeRejected   a DSSE envelope that does not verify
+    │   ├── AttestationRejected a person's statement that does not answer what is asked
     │   ├── ReportRejected     a sign-off page that does not verify
     │   └── MarkerRejected     a marker that does not verify
     ├── ActivationDenied       a check of the activation said no; no marker was written
@@ -72,6 +74,10 @@ class ConfigError(FaultyFile):
     """golive.yaml is missing, unreadable or malformed."""
 
 
+class RosterError(FaultyFile):
+    """golive.roster.toml is missing, unreadable or malformed."""
+
+
 class ChecklistError(FaultyFile):
     """A checklist is missing, unreadable or malformed."""
 
@@ -97,6 +103,10 @@ class KeyRefused(TrustError):
 
 class EnvelopeRejected(TrustError):
     """A DSSE envelope is malformed, or no trusted key signed it."""
+
+
+class AttestationRejected(TrustError):
+    """A person's statement is not signed by who it names, out of date, or about something else."""
 
 
 class ReportRejected(TrustError):

@@ -92,6 +92,7 @@ class Gate:
             now=_now,
             redactor=self.redactor,
             allow_acting=self.settings.target.allow_acting,
+            witnesses=self.settings.witnesses,
             jobs=max(1, self.config.getoption("golive_jobs") or DEFAULT_JOBS),
             turnstile=Path(self.config.workerinput["golive_turnstile"]) if self.worker else None,  # type: ignore[attr-defined]
             activated=self._activated,

@@ -108,17 +108,29 @@ class Eventually:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witnesses:
+    """Where people's signed statements are: whose keys count, the folder they lie in, the environment they must be meant for."""
+
+    roster: Path
+    folder: Path
+    environment: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a probe may look at besides its own fields: everything from outside comes through here.
 
     `root` is the folder that relative paths start from, `environ` the environment that may be read, `now` the clock
-    (always with a zone), `deadline` the moment of `time.monotonic()` by which the probe must have answered.
+    (always with a zone), `deadline` the moment of `time.monotonic()` by which the probe must have answered, `witnesses` where
+    people's statements are.
     """
 
     root: Path
     environ: Mapping[str, str]
     now: Callable[[], datetime]
     deadline: float
+    witnesses: Witnesses | None = None
 
     def remaining(self) -> float:
         """Seconds that are left, never negative."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "all_of": "pytest_golive.probes.all_of:AllOf",
+        "attestation": "pytest_golive.probes.attestation:Attestation",
         "command": "pytest_golive.probes.command:Command",
         "document": "pytest_golive.probes.document:Document",
         "dotenv": "pytest_golive.probes.dotenv:Dotenv",
@@ -62,10 +63,12 @@ def lane(probe: Probe) -> Lane:
     return getattr(probe, "lane", "remote")
 
 
-def beside(probe: ProbeModel, folder: Path) -> ProbeModel:
-    """The probe, told in which folder its checklist lies, if that matters to its kind."""
-    place = getattr(probe, "beside", None)
-    return cast("ProbeModel", place(folder)) if place is not None else probe
+def bound(probe: ProbeModel, *, folder: Path, item: str) -> ProbeModel:
+    """The probe, told in which folder its checklist lies and for which item it looks, if that matters to its kind."""
+    if (beside := getattr(probe, "beside", None)) is not None:
+        probe = beside(folder)
+    answering = getattr(probe, "answering", None)
+    return probe if answering is None else cast("ProbeModel", answering(item))
 
 
 def likeness(probe: Probe) -> str | None:

@@ -19,7 +19,7 @@ from typing import final
 
 from pytest_golive import probes
 from pytest_golive.errors import ProbeError
-from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Outcome
+from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Outcome, Witnesses
 from pytest_golive.redaction import Redactor
 from pytest_golive.trial.lanes import DEFAULT_JOBS, lanes
 from pytest_golive.trial.looks import Look, Sight, shared
@@ -47,6 +47,7 @@ class Surroundings:
     jobs: int = DEFAULT_JOBS
     turnstile: Path | None = None
     activated: datetime | None = None
+    witnesses: Witnesses | None = None
 
 
 @final
@@ -250,7 +251,7 @@ class Trial:
 
     def _looked(self, item: Item, deadline: float) -> Sight:
         around = self._around
-        context = Context(root=around.root, environ=around.environ, now=around.now, deadline=deadline)
+        context = Context(root=around.root, environ=around.environ, now=around.now, deadline=deadline, witnesses=around.witnesses)
         try:
             return probes.observe(item.probe, context, around.redactor)
         except ProbeError as error:

@@ -5,6 +5,7 @@
     golive activate     run the gate and activate, or activate from a report
     golive verify       is this sign-off page what was signed, byte for byte
     golive guard        start a command only if real trading is permitted right now
+    golive attest       sign for what no machine can see
     golive deactivate   take the marker back
 
 Exit status: 0 yes, 1 no, 2 the command line is wrong. Each command imports what it needs and no more, so that `status`
@@ -66,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     verify = command("verify", _verify, "check a sign-off page: signature, digests, and every byte of what it shows")
     verify.add_argument("report", metavar="REPORT")
     verify.add_argument("--key", action="append", default=[], metavar="FILE", help="trust the OpenSSH public keys in this file")
+    attest = command("attest", _attest, "sign a statement about an item that asks a person, and keep it for the next run")
+    attest.add_argument("item", metavar="ITEM", help="the item's id")
+    attest.add_argument("--role", help="for which of your roles you speak (default: the one that the item asks)")
+    attest.add_argument("--comment", default="", metavar="TEXT", help="what you want to say about it; signed too")
+    attest.add_argument("--key", metavar="PATH", help="your OpenSSH private key (default: the session key of this user)")
+    attest.add_argument("--valid-for", metavar="TIME", help="how long it holds, such as 7d (default: as long as the item allows)")
+    attest.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     guard = command("guard", _guard, "run a command only if real trading is permitted right now")
     guard.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to start; nothing asks only")
     off = command("deactivate", _deactivate, "take the marker back, and burn its counter")
@@ -234,6 +242,12 @@ def _verify(options: argparse.Namespace) -> int:
     return 0
 
 
+def _attest(options: argparse.Namespace) -> int:
+    from pytest_golive.cli.attest import attest
+
+    return attest(options, _settings(options, probing=True))
+
+
 def _guard(options: argparse.Namespace) -> int:
     from pytest_golive import standing
 
@@ -374,7 +388,3 @@ def _activated(marker: str, expires: str) -> None:
     _say("  3. See that the emergency stop system stays inactive")
     _say("  4. Follow your operator manual from here on")
     _say("\nTo deactivate: golive deactivate --reason '...', or delete the marker")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

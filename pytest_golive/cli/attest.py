@@ -1,0 +1,104 @@
+"""`golive attest`: a person reads what must be looked at, says yes once, and it is signed."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pytest_golive import attesting, checklist, quantities
+from pytest_golive.config import Settings
+from pytest_golive.errors import Misuse
+from pytest_golive.journal import Journal
+from pytest_golive.signing.key_files import file_key
+from pytest_golive.signing.keys import Signer, session_key
+from pytest_golive.signing.trusted import session_key_path
+
+
+def attest(options: argparse.Namespace, settings: Settings) -> int:
+    """Run the command: exit status 0 if a statement was written."""
+    paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+    lists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
+    item = attesting.find(lists, options.item)
+    signer = _signer(options.key)
+    now = datetime.now(UTC).replace(microsecond=0)
+    made = attesting.draft(
+        item,
+        root=settings.root,
+        witnesses=settings.witnesses,
+        signer=signer,
+        role=options.role,
+        comment=options.comment,
+        valid_for=_length(options.valid_for),
+        now=now,
+    )
+    _show(made)
+    if not _agreed(yes=options.yes):
+        return 1
+    journal = Journal(settings.resolve(settings.journal))
+    path = attesting.sign(made, signer=signer, witnesses=settings.witnesses, journal=journal, now=now)
+    print(f"\nSigned with {signer.fingerprint}\nWritten to {path}")
+    return 0
+
+
+def _show(made: attesting.Draft) -> None:
+    """What is about to be signed, from the very value that will be."""
+    stated = made.attested
+    lines = [
+        f"{made.item.title}  [{stated.item}]",
+        f"  why       {made.item.why}",
+        f"  look at   {stated.look_at}",
+        *(f"  file      {name}  {kind}:{digest}" for name, each in stated.subjects.items() for kind, digest in each.items()),
+        f"  in        {stated.environment}",
+        f"  by        {made.name} ({stated.person}), as {stated.role}",
+        f"  until     {stated.expires.isoformat()}",
+        *([f"  comment   {stated.comment}"] if stated.comment else []),
+    ]
+    encoding = sys.stdout.encoding or "utf-8"
+    print("\n".join(_printable(line) for line in lines).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _printable(line: str) -> str:
+    """Control and direction characters in the open: what is read must be what is signed."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line)
+
+
+def _agreed(*, yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        print("golive attest: nothing is signed without confirmation: add --yes", file=sys.stderr)
+        return False
+    try:
+        answer = input("\nHave you looked at all of this, and does it hold? Type 'yes' to sign: ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() == "yes":
+        return True
+    print("golive attest: not confirmed; nothing was signed", file=sys.stderr)
+    return False
+
+
+def _signer(path: str | None) -> Signer:
+    if path is None:
+        return session_key(session_key_path(os.environ))
+
+    def asked() -> bytes | None:
+        return getpass.getpass(f"Passphrase of {path}: ").encode() if sys.stdin.isatty() else None
+
+    return file_key(Path(path), asked)
+
+
+def _length(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        length = timedelta(seconds=quantities.seconds(text))
+    except ValueError as error:
+        raise Misuse(str(error), hint="for instance --valid-for 7d") from None
+    if length <= timedelta(0):
+        raise Misuse("a statement that holds for no time says nothing", hint="for instance --valid-for 7d")
+    return length

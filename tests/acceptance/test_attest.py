@@ -1,0 +1,154 @@
+"""`golive attest`, and the run that reads what was signed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import OPEN, item
+from tests.signing.people import Hand, hand, person, roster
+
+ASKED = item(
+    "plan-walked",
+    phase="sign-off",
+    probe='attestation: {role: qa, look_at: "the plan was walked through", subjects: [plan.md], valid_for: 30d}',
+    expect="expect: {count: {ge: 1}, changed: []}",
+)
+
+
+@pytest.fixture
+def alice(project: Any, tmp_path: Path) -> Hand:
+    """Alice of QA and her key; the list asks her about a plan."""
+    key = hand(tmp_path, "alice")
+    project.settings(OPEN)
+    project.checklist(item("one"), ASKED)
+    project.write("plan.md", "the plan\n")
+    project.write("golive.roster.toml", roster(person("alice", ["qa"], key.line)))
+    return key
+
+
+def _attest(project: Any, key: Hand, *more: str) -> Any:
+    return project.golive("attest", "plan-walked", "--key", str(key.path), *more)
+
+
+def test_a_person_attests_and_the_next_run_believes_it(project: Any, alice: Hand) -> None:
+    """Before it the item blocks; after it the run is GO; once the document changes it blocks again."""
+    assert project.gate().word == "NO-GO"
+    done = _attest(project, alice, "--comment", "all seven steps", "--yes")
+    assert done.status == 0, done.text
+    for words in (
+        "the plan was walked through",
+        "plan.md  sha256:",
+        "Alice Example (alice), as qa",
+        "all seven steps",
+        "production",
+    ):
+        assert words in done.out
+    assert project.gate().word == "GO"
+    project.write("plan.md", "another plan\n")
+    run = project.gate()
+    assert (run.word, run.outcome("plan-walked")) == ("NO-GO", "failed")
+
+
+def test_what_was_signed_is_in_one_file_and_in_the_journal(project: Any, alice: Hand) -> None:
+    """The envelope is whole, alone in its folder, and the journal names item, person and digest."""
+    assert _attest(project, alice, "--yes").status == 0
+    (file,) = (project.root / "attestations").iterdir()
+    assert file.name == "plan-walked.qa.alice.json"
+    assert json.loads(file.read_text())["payloadType"] == "application/vnd.in-toto+json"
+    entry = json.loads((project.root / "reports" / "journal.jsonl").read_text().splitlines()[-1])
+    assert entry["event"] == "attested"
+    assert (entry["detail"]["item"], entry["detail"]["person"]) == ("plan-walked", "alice")
+
+
+def test_without_a_yes_nothing_is_signed(project: Any, alice: Hand) -> None:
+    """Without a terminal and without --yes there is nobody who could have said yes."""
+    done = _attest(project, alice)
+    assert done.status == 1
+    assert "--yes" in done.err
+    assert not (project.root / "attestations").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["one"], "check of kind env"),
+        (["plan-walkd"], "did you mean 'plan-walked'"),
+        (["plan-walked", "--role", "operations"], "does not ask"),
+        (["plan-walked", "--valid-for", "31d"], "longer than the 30 days"),
+        (["plan-walked", "--valid-for", "soon"], "is not a duration"),
+        (["plan-walked", "--valid-for", "0s"], "for no time"),
+        (["plan-walked", "--key", "nowhere"], "cannot be read"),
+        (["plan-walked", "--key", "plan.md"], "others can read|holds no private key"),
+        (["plan-walked", "--comment", "x" * 5000], "at most 4000"),
+    ],
+)
+def test_what_would_not_be_believed_is_not_written(project: Any, alice: Hand, arguments: list[str], words: str) -> None:
+    """One clear line, exit status 1, and no file."""
+    key = [] if "--key" in arguments else ["--key", str(alice.path)]
+    done = project.golive("attest", *arguments, *key, "--yes")
+    assert done.status == 1
+    assert re.search(words, done.err), done.err
+    assert "Traceback" not in done.text
+    assert not (project.root / "attestations").exists()
+
+
+def test_a_stranger_cannot_attest(project: Any, alice: Hand, tmp_path: Path) -> None:
+    """A key that is not on the roster is told with its fingerprint; so is the session key, which is no person's."""
+    eve = hand(tmp_path, "eve")
+    done = _attest(project, eve, "--yes")
+    assert done.status == 1
+    assert eve.key.fingerprint in done.err
+    assert "is not on the roster" in project.golive("attest", "plan-walked", "--yes").err
+    assert not (project.root / "attestations").exists()
+
+
+def test_a_document_that_is_not_there_cannot_be_attested(project: Any, alice: Hand) -> None:
+    """Nobody signs for a file that does not exist."""
+    (project.root / "plan.md").unlink()
+    done = _attest(project, alice, "--yes")
+    assert done.status == 1
+    assert "plan.md" in done.err
+    assert not (project.root / "attestations").exists()
+
+
+def test_an_encrypted_key_needs_its_passphrase(project: Any, alice: Hand, tmp_path: Path) -> None:
+    """Where nobody can be asked, an encrypted key is one line and no signature."""
+    key = hand(tmp_path, "locked", passphrase=b"correct horse")
+    done = _attest(project, key, "--yes")
+    assert done.status == 1
+    assert "encrypted" in done.err
+
+
+def test_a_faulty_roster_is_told_before_anything_is_signed(project: Any, alice: Hand) -> None:
+    """All faults of the roster with their lines, and nothing written."""
+    project.write("golive.roster.toml", roster(person("alice", ["boss"], alice.line)))
+    done = _attest(project, alice, "--yes")
+    assert done.status == 1
+    assert re.search(r"golive\.roster\.toml:\d+:1: .*boss", done.err)
+
+
+def test_openssl_verifies_the_statement(project: Any, alice: Hand, tmp_path: Path) -> None:
+    """Software that is not ours agrees: the signature is over the DSSE bytes, by the person's key."""
+    import base64
+
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    assert _attest(project, alice, "--yes").status == 0
+    envelope = json.loads((project.root / "attestations" / "plan-walked.qa.alice.json").read_text())
+    body, kind = base64.b64decode(envelope["payload"]), envelope["payloadType"].encode()
+    (tmp_path / "pae").write_bytes(b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body))
+    (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
+    pem = Ed25519PublicKey.from_public_bytes(alice.key.public.raw).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (tmp_path / "pub.pem").write_bytes(pem)
+    words = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "pub.pem", "-rawin", "-in", "pae", "-sigfile", "sig"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Verified Successfully" in done.stdout, done.stderr
