@@ -73,7 +73,9 @@ class Traffic:
         answered: Counter[int] = Counter()
         for (status, _), count in statuses.items():
             answered[status] += count
-        errors = {drill: sum(n for (status, d), n in statuses.items() if status >= FAILED and d is drill) for drill in (False, True)}
+        errors = {
+            drill: sum(n for (status, d), n in statuses.items() if status >= FAILED and d is drill) for drill in (False, True)
+        }
         samples: Samples = [({"status": str(status)}, count) for status, count in sorted(answered.items())]
         yield "bots_http_requests_total", "counter", "Requests by status.", samples
         yield (

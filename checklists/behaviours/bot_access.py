@@ -1,0 +1,180 @@
+"""Who gets into the bots' API: the secret of the tokens, tokens of every bad kind, administrators' addresses, and what is stored.
+
+Secrets are looked at here and never told: what comes out are lengths, numbers and yes or no.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from behaviours.ask import ask, environment_of, get, looks_like_a_placeholder
+
+WEAK = ("secret", "changeme", "password", "jwt_secret", "your-256-bit-secret", "", "0" * 32)
+"""What a careless secret is; each is tried."""
+
+READABLE = "/api/portfolio/summary"
+"""An address that any signed-in user may read."""
+
+LIFETIME = 600
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
+_HOUR = 3600
+
+
+def token(home: str, role: str, name: str | None = None) -> str:
+    """A token as the desk itself would sign it, for somebody who is there."""
+    environ = environment_of(f"{home}/desk.pid")
+    return signed(environ["JWT_SECRET"], role=role, name=name or PEOPLE[role])
+
+
+PEOPLE = {"admin": "admin", "user": "trader"}
+"""A user of the desk for each role."""
+
+
+def signed(secret: str, *, role: str = "user", name: str = PEOPLE["user"], algorithm: str = "HS256", **claims: Any) -> str:
+    """A JSON Web Token; a claim of None is left out."""
+    now = int(time.time())
+    told = {"sub": name, "role": role, "iat": now, "exp": now + LIFETIME, **claims}
+    body = {key: value for key, value in told.items() if value is not None}
+    text = f"{_packed({'alg': algorithm, 'typ': 'JWT'})}.{_packed(body)}"
+    mark = "" if algorithm == "none" else _letters(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest())
+    return f"{text}.{mark}"
+
+
+def bearer(value: str) -> Mapping[str, str]:
+    """The header that carries a token."""
+    return {"Authorization": f"Bearer {value}"}
+
+
+def tokens(api: str, home: str) -> dict[str, Any]:
+    """Facts on the secret, on a token that the desk hands out, and on tokens that it must refuse."""
+    environ = environment_of(f"{home}/desk.pid")
+    secret = environ.get("JWT_SECRET", "")
+
+    def status(value: str) -> int:
+        return ask("GET", api + READABLE, headers=bearer(value)).status
+
+    now = int(time.time())
+    login = ask("POST", f"{api}/api/auth/login", {"name": PEOPLE["admin"], "password": environ["ADMIN_PASSWORD"]})
+    fresh = str(login.body.get("token", ""))
+    claims = _claims(fresh)
+    ends = isinstance(claims.get("exp"), int)
+    return {
+        "secret": {
+            "set": bool(secret),
+            "length": len(secret),
+            "distinct": len(set(secret)),
+            "longest_run": max((len(list(same)) for _, same in groupby(secret)), default=0),
+            "bits_per_character": round(_entropy(secret) * 100) // 100,
+            "looks_like_a_placeholder": looks_like_a_placeholder(secret),
+        },
+        "good_token": status(fresh),
+        "weak": [{"kind": f"secret {number}", "status": status(signed(weak))} for number, weak in enumerate(WEAK, 1)],
+        "unsigned": status(signed(secret, algorithm="none")),
+        "fresh": {"has_end": ends, **({"lifetime_seconds": claims["exp"] - claims["iat"]} if ends else {})},
+        "expired": status(signed(secret, iat=now - 2 * _HOUR, exp=now - _HOUR)),
+        "endless": status(signed(secret, exp=None)),
+        "not_yet": status(signed(secret, iat=now + _HOUR, exp=now + 2 * _HOUR)),
+    }
+
+
+def admin_addresses(api: str, home: str) -> dict[str, Any]:
+    """Facts on each address that the API's own description keeps for administrators, asked by a stranger and by a user."""
+    described = get(f"{api}/api/openapi.json").body["paths"]
+    entries = [(method, path, entry) for path, methods in described.items() for method, entry in methods.items()]
+    user = bearer(token(home, "user"))
+    told = []
+    for method, path, entry in entries:
+        if entry["x-role"] != "admin":
+            continue
+        url = api + re.sub(r"\{\w+\}", "nobody", path)
+        body = None if method == "get" else {}
+        told.append(
+            {
+                "address": f"{method.upper()} {path}",
+                "without_token": ask(method.upper(), url, body).status,
+                "as_user": ask(method.upper(), url, body, user).status,
+            }
+        )
+    by_name = [f"{method.upper()} {path}" for method, path, entry in entries if "/admin/" in path and entry["x-role"] != "admin"]
+    return {"addresses": told, "admin_by_name_but_open": by_name}
+
+
+def passwords(mongo: str, database: str) -> dict[str, Any]:
+    """Facts on the form of every password in the collection users; never one of them."""
+    with _client(mongo) as client:
+        kept = [str(user.get("password", "")) for user in client[database]["users"].find({}, {"password": 1})]
+    forms = [_BCRYPT.fullmatch(value) for value in kept]
+    found = [form for form in forms if form]
+    salts = Counter(form[2] for form in found)
+    return {
+        "users": len(kept),
+        "bcrypt": len(found),
+        "other": len(kept) - len(found),
+        "least_cost": min((int(form[1]) for form in found), default=0),
+        "salts_shared": sum(count - 1 for count in salts.values()),
+    }
+
+
+def stored_keys(home: str, mongo: str, database: str) -> dict[str, Any]:
+    """Facts on the exchange keys in the collection api_keys, searched for the keys that the desk really has."""
+    environ = environment_of(f"{home}/desk.pid")
+    known = [value for name, value in environ.items() if name.endswith(("_API_KEY", "_API_SECRET")) and len(value) >= 8]
+    with _client(mongo) as client:
+        rows = list(client[database]["api_keys"].find({}, {"_id": 0}))
+    sealed = [str(row.get("sealed", "")) for row in rows]
+    return {
+        "keys": len(rows),
+        "known": len(known),
+        "with_known_text": sum(any(value in json.dumps(row, default=str) for value in known) for row in rows),
+        "not_ciphertext": [
+            str(row.get("name", "")) for row, value in zip(rows, sealed, strict=True) if not _is_ciphertext(value)
+        ],
+        "sealed_alike": len(sealed) - len(set(sealed)),
+    }
+
+
+def _client(mongo: str) -> Any:
+    from pymongo import MongoClient
+
+    return MongoClient(mongo, serverSelectionTimeoutMS=3000, directConnection=True)
+
+
+def _is_ciphertext(value: str) -> bool:
+    """Whether it could be the output of a cipher: long enough for key, nonce and tag, and as uneven as noise."""
+    try:
+        content = base64.urlsafe_b64decode(value)
+    except ValueError:
+        return False
+    return len(content) >= 40 and _entropy(content) > 4
+
+
+def _entropy(content: str | bytes) -> float:
+    """Bits for each sign, by how often each occurs."""
+    counts = Counter(content)
+    return -sum(n / len(content) * math.log2(n / len(content)) for n in counts.values()) if content else 0.0
+
+
+def _claims(value: str) -> Mapping[str, Any]:
+    parts = value.split(".")
+    if len(parts) != 3:
+        return {}
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    return claims if isinstance(claims, dict) else {}
+
+
+def _packed(value: Any) -> str:
+    return _letters(json.dumps(value, separators=(",", ":")).encode())
+
+
+def _letters(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
