@@ -21,6 +21,7 @@ _desk_key: pytest.StashKey[Desk] = pytest.StashKey()
 @pytest.hookimpl(optionalhook=True)
 def pytest_golive_settings(config: pytest.Config) -> Path:
     """Start a fresh desk and bind the gate to it."""
+    from examples.desk.people import attend
     from pytest_golive.signing.keys import session_key
     from pytest_golive.signing.trusted import session_key_path
 
@@ -32,6 +33,7 @@ def pytest_golive_settings(config: pytest.Config) -> Path:
     config.stash[_desk_key] = desk
     config.add_cleanup(desk.stop)
     os.environ.update(_variables(desk))
+    attend(home / "golive.yaml", os.environ)
     return home / "golive.yaml"
 
 

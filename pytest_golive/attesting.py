@@ -17,9 +17,10 @@ from pytest_golive.guard import state
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Item, Witnesses
 from pytest_golive.probes.attestation import Attestation, stem_of
-from pytest_golive.signing import attestation, dsse, roster
+from pytest_golive.signing import attestation, dsse
 from pytest_golive.signing.attestation import Asked, Attested
 from pytest_golive.signing.keys import Signer
+from pytest_golive.signing.roster import Roster
 from pytest_golive.variables import closest
 
 EVENT = "attested"
@@ -56,6 +57,7 @@ def draft(
     *,
     root: Path,
     witnesses: Witnesses,
+    roll: Roster,
     signer: Signer,
     role: str | None,
     comment: str,
@@ -69,7 +71,7 @@ def draft(
     probe = item.probe
     assert isinstance(probe, Attestation)
     asked = probe.asked(witnesses)
-    held = roster.read(witnesses.roster).holder(signer.public)
+    held = roll.holder(signer.public)
     if held is None:
         raise AttestationRejected(
             f"your key {signer.fingerprint} is not on the roster {witnesses.roster}",
@@ -95,18 +97,19 @@ def draft(
     )
 
 
-def sign(made: Draft, *, signer: Signer, witnesses: Witnesses, journal: Journal | None, now: datetime) -> Path:
-    """Sign a draft, read it as the gate will, journal it, and put it in its place whole; nothing is written if it would not be
-    believed.
-    """
+def seal(made: Draft, *, signer: Signer, roll: Roster, witnesses: Witnesses, now: datetime) -> bytes:
+    """The signed envelope of a draft, read already as the gate will read it; AttestationRejected if it would not be believed."""
     probe = made.item.probe
     assert isinstance(probe, Attestation)
-    payload = attestation.build(made.attested)
-    line = dsse.sign(payload, signer).encode("ascii") + b"\n"
-    attestation.believe(line, roster.read(witnesses.roster), probe.asked(witnesses), now)
-    if journal is not None:
-        journal.append(EVENT, _detail(made.attested, dsse.payload_digest(line)), now)
-    witnesses.folder.mkdir(parents=True, exist_ok=True)
+    line = dsse.sign(attestation.build(made.attested), signer).encode("ascii") + b"\n"
+    attestation.believe(line, roll, probe.asked(witnesses), now)
+    return line
+
+
+def keep(made: Draft, line: bytes, journal: Journal, now: datetime) -> Path:
+    """Journal what was signed, then put it whole into its place."""
+    journal.append(EVENT, _detail(made.attested, dsse.payload_digest(line)), now)
+    made.path.parent.mkdir(parents=True, exist_ok=True)
     state.replace_file(str(made.path), line, 0o644)
     return made.path
 

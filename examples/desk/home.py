@@ -34,6 +34,9 @@ _GITIGNORE = """\
 /trusted_keys
 /go_live.active
 /journal.jsonl*
+/golive.roster.toml
+/attestations/
+/people/
 /EMERGENCY_STOP
 """
 

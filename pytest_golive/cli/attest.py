@@ -13,6 +13,7 @@ from pytest_golive import attesting, checklist, quantities
 from pytest_golive.config import Settings
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
+from pytest_golive.signing import roster
 from pytest_golive.signing.key_files import file_key
 from pytest_golive.signing.keys import Signer, session_key
 from pytest_golive.signing.trusted import session_key_path
@@ -25,10 +26,13 @@ def attest(options: argparse.Namespace, settings: Settings) -> int:
     item = attesting.find(lists, options.item)
     signer = _signer(options.key)
     now = datetime.now(UTC).replace(microsecond=0)
+    witnesses = settings.witnesses
+    roll = roster.read(witnesses.roster)
     made = attesting.draft(
         item,
         root=settings.root,
-        witnesses=settings.witnesses,
+        witnesses=witnesses,
+        roll=roll,
         signer=signer,
         role=options.role,
         comment=options.comment,
@@ -38,8 +42,8 @@ def attest(options: argparse.Namespace, settings: Settings) -> int:
     _show(made)
     if not _agreed(yes=options.yes):
         return 1
-    journal = Journal(settings.resolve(settings.journal))
-    path = attesting.sign(made, signer=signer, witnesses=settings.witnesses, journal=journal, now=now)
+    line = attesting.seal(made, signer=signer, roll=roll, witnesses=witnesses, now=now)
+    path = attesting.keep(made, line, Journal(settings.resolve(settings.journal)), now)
     print(f"\nSigned with {signer.fingerprint}\nWritten to {path}")
     return 0
 

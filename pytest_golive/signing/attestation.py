@@ -15,7 +15,6 @@ from typing import Any, final
 from pytest_golive import canonical
 from pytest_golive.errors import AttestationRejected, EnvelopeRejected
 from pytest_golive.signing import dsse
-from pytest_golive.signing.keys import PublicKey
 from pytest_golive.signing.roster import Person, Roster, RosterKey
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -114,33 +113,37 @@ def believe(line: bytes, roster: Roster, asked: Asked, now: datetime) -> Atteste
 
 
 def _signed_by(line: bytes, roster: Roster, again: str) -> tuple[bytes, Person, RosterKey]:
-    """The verified bytes, and the one person who signed them."""
+    """The verified bytes, and the one person who signed them.
+
+    The key id is a hint from whoever wrote the envelope: it says which key to try and which words help, and decides nothing.
+    """
+    claimed = _claimed(line)
+    likely = [public for public in roster.public_keys if public.fingerprint in claimed]
     try:
-        opened = dsse.open_envelope(line, roster.public_keys)
+        opened = dsse.open_envelope(line, likely or roster.public_keys)
     except EnvelopeRejected as refused:
-        raise AttestationRejected(_why_refused(line, roster, refused.message), hint=again) from None
-    signers = [holder for public in _with(roster, opened.keyids) if (holder := roster.holder(public)) is not None]
-    if len(signers) != 1:
+        raise AttestationRejected(_why(refused.message, claimed, known=bool(likely)), hint=again) from None
+    signers = [public for public in roster.public_keys if public.fingerprint in opened.keyids]
+    held = roster.holder(signers[0]) if len(signers) == 1 == len(claimed) else None
+    if held is None:
         raise AttestationRejected("several keys signed it; a statement is one person's", hint=again)
-    person, key = signers[0]
-    return opened.payload, person, key
+    return opened.payload, *held
 
 
-def _with(roster: Roster, fingerprints: Sequence[str]) -> list[PublicKey]:
-    return [public for public in roster.public_keys if public.fingerprint in fingerprints]
-
-
-def _why_refused(line: bytes, roster: Roster, message: str) -> str:
-    """The refusal in words that help: the key id of an envelope decides nothing, but tells whose key it claims to be."""
+def _claimed(line: bytes) -> list[str]:
+    """The key ids that stand in an envelope, one for each signature, whether or not they are true."""
     try:
-        claimed = dsse.strict_json(line)["signatures"][0].get("keyid", "")
+        return [str(signature.get("keyid", "")) for signature in dsse.strict_json(line)["signatures"]]
     except (EnvelopeRejected, LookupError, TypeError, AttributeError):
-        return message
+        return []
+
+
+def _why(message: str, claimed: Sequence[str], *, known: bool) -> str:
     if not message.startswith("no trusted key"):
         return message
-    if any(public.fingerprint == claimed for public in roster.public_keys):
+    if known:
         return "its signature does not verify: it was altered after it was signed"
-    shown = claimed if isinstance(claimed, str) and claimed.isprintable() and len(claimed) <= 80 else ""
+    shown = claimed[0] if claimed and claimed[0].isprintable() and len(claimed[0]) <= 80 else ""
     return f"the key {shown or 'that signed it'} is not on the roster"
 
 

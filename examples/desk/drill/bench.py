@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from examples.desk import jsontext
+from examples.desk import jsontext, people
 from examples.desk.errors import DeskError
 from examples.desk.launch import Desk, launch
 from examples.desk.settings import ROOT
@@ -106,6 +106,7 @@ class Bench:
         self._settings = settings
         self._checklists = checklist.load(paths, root=ROOT, variables=settings.target.variables)
         self._items: Sequence[Item] = [item for one in self._checklists for item in one.items]
+        people.answer(settings, self._checklists, datetime.now(UTC))
 
     def _surroundings(self) -> Surroundings:
         environ = {**os.environ, **self.variables}
@@ -116,6 +117,7 @@ class Bench:
             redactor=Redactor.from_environment(environ),
             allow_acting=True,
             activated=datetime.now(UTC) - SINCE_ACTIVATION,
+            witnesses=self._settings.witnesses,
         )
 
     def _activate(self) -> None:
