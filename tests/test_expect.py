@@ -118,6 +118,10 @@ HOLDS: list[tuple[Any, Any, str, str]] = [
     ({"is": "number"}, D("2.5"), "of kind number", "a number (2.5)"),
     ({"is": None}, None, "of kind null", "null"),
     ({"is": "mapping"}, {}, "of kind mapping", "a mapping of 0"),
+    ({"version": ">=3.11"}, "3.12.1", "version >=3.11", '"3.12.1"'),
+    ({"version": ">=3.9,<4"}, "v3.10", "version >=3.9,<4", "v3.10"),
+    ({"version": ">=2.0rc1"}, "2.0rc2", "version >=2.0rc1", '"2.0rc2"'),
+    ({"all": {"version": "~=2.4"}}, ["2.4", "2.31"], "each element: version ~=2.4", "2 elements"),
 ]
 
 
@@ -193,6 +197,9 @@ FAILS: list[tuple[Any, Any, str]] = [
     ({"is": "integer"}, True, "a boolean (true)"),
     ({"is": "null"}, "", 'the text ""'),
     ({"is": "list"}, {}, "a mapping of 0"),
+    ({"version": ">=3.11"}, "3.9", '"3.9"'),
+    ({"version": ">=3.11"}, "3.12.0rc1", '"3.12.0rc1"'),
+    ({"version": ">=3.9,!=3.10.*"}, "3.10.4", '"3.10.4"'),
 ]
 
 
@@ -293,6 +300,9 @@ UNDECIDABLE: list[tuple[Any, Any, str]] = [
     ({"lt": 5}, redaction.REDACTED, "a redacted value, which is not a number"),
     ({"age": {"lt": "5s"}}, redaction.REDACTED, HIDDEN),
     ({"none": "x"}, ["a", redaction.REDACTED], "[1]: " + HIDDEN),
+    ({"version": ">=3.11"}, "latest", 'the text "latest", which is no version by PEP 440'),
+    ({"version": ">=3.11"}, D("3.11"), "a number (3.11), which is not text"),
+    ({"version": ">=3.11"}, redaction.REDACTED, HIDDEN),
 ]
 
 
@@ -573,6 +583,9 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str]] = [
     ({"x[*]": {"lt": 1}}, ("x[*]", "lt"), "x[*] can select several values: ask `all`, `any` or `none` of them"),
     ({"x[?@.a]": {"eq": 1}}, ("x[?@.a]", "eq"), "x[?@.a] can select several values: ask `all`, `any` or `none` of them"),
     ({"x..y": {"matches": "a"}}, ("x..y", "matches"), "x..y can select several values: ask `all`, `any` or `none` of them"),
+    ({"x": {"version": ""}}, ("x", "version"), 'version: must be a version specifier as text, such as ">=3.11" or ">=2,<3"'),
+    ({"x": {"version": 3}}, ("x", "version"), 'version: must be a version specifier as text, such as ">=3.11" or ">=2,<3"'),
+    ({"x": {"version": "3.11"}}, ("x", "version"), "version: is no version specifier of PEP 440: Invalid specifier: '3.11'"),
 ]
 
 

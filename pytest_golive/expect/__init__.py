@@ -16,6 +16,7 @@ not a failure and never a pass. Expectations read redacted facts, so a secret ca
 ``all any none``            each, some or no element: a scalar or operators
 ``unique: true``            no two elements are equal
 ``age``                     how long ago an instant was: ``{lt: 60s}``, at most 5 s ahead unless ``future: 1m``
+``version``                 text that is a version, by a specifier of PEP 440: ``">=3.11"``; a pre-release only if it names one
 ``is``                      string number integer boolean list mapping null
 ``absent: true``            the last step of the path is not there, though its parent is
 ``allow_empty: true``       beside ``all none sum unique not_contains``: nothing is fine

@@ -154,6 +154,31 @@ def _containment(task: Task) -> Operator:
     return task.operator(f"{'without' if negative else 'with'} {names}", test, tell)
 
 
+@makes("version")
+def _version(task: Task) -> Operator:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        wanted = SpecifierSet(task.argument) if isinstance(task.argument, str) else SpecifierSet()
+    except InvalidSpecifier as error:
+        raise ValueError(f"is no version specifier of PEP 440: {error}") from None
+    if not len(wanted):
+        raise ValueError('must be a version specifier as text, such as ">=3.11" or ">=2,<3"')
+
+    early = any(each.prereleases for each in wanted)
+
+    def test(value: Any, _now: datetime) -> bool:
+        text = plain_text(value)
+        try:
+            found = Version(text)
+        except InvalidVersion:
+            raise Undecidable(f"{described(value)}, which is no version by PEP 440") from None
+        return wanted.contains(found, prereleases=early)
+
+    return task.operator(f"version {task.argument}", test)
+
+
 @makes("is")
 def _is(task: Task) -> Operator:
     name = "null" if task.argument is None else task.argument

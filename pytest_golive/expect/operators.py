@@ -94,7 +94,7 @@ FOREIGN = {
     "lte": "le", "gte": "ge", "neq": "ne", "not": "ne", "equals": "eq", "is_in": "in", "one_of": "in", "range": "between",
     "regex": "matches", "pattern": "matches", "match": "matches", "includes": "contains", "length": "len", "size": "len",
     "count": "len", "each": "all", "every": "all", "some": "any", "type": "is", "exists": "absent", "missing": "absent",
-    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "=": "eq", "!=": "ne",
+    "semver": "version", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "=": "eq", "!=": "ne",
 }  # fmt: skip
 """Words of other tools, and the operators that mean them here."""
 

@@ -48,6 +48,7 @@ _OPERATORS: dict[str, Any] = {
     "allow_empty": {"const": True},
     "age": _amounts(_DURATION, future=_DURATION),
     "absent": {"const": True},
+    "version": _TEXT,
     "is": {"enum": [*KINDS, None]},
 }
 

@@ -38,8 +38,10 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "log": "pytest_golive.probes.log:Log",
         "permissions": "pytest_golive.probes.permissions:Permissions",
         "python": "pytest_golive.probes.python:Python",
+        "schedule": "pytest_golive.probes.schedule:Schedule",
         "sql": "pytest_golive.probes.sql:Sql",
         "tcp": "pytest_golive.probes.tcp:Tcp",
+        "tool": "pytest_golive.probes.tool:Tool",
     }
 )
 """YAML word -> `module:Class`."""
