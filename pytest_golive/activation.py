@@ -20,6 +20,7 @@ from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Mi
 from pytest_golive.guard import state as states
 from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
 from pytest_golive.guard.trusted_file import open_trusted
+from pytest_golive.hours import Hours, shut
 from pytest_golive.journal import Journal
 from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal
 from pytest_golive.signing.keys import PublicKey, Signer
@@ -87,8 +88,11 @@ def activate(
     max_age: timedelta,
     now: datetime,
     host: str = "",
+    windows: tuple[Hours, ...] = (),
 ) -> Activation:
     """Ask the five checks in order and, if each says yes, write the marker; ActivationDenied with the first no.
+
+    If there are `windows`, the moment must lie in one of them; that is asked after the five.
 
     `evidence` is the signed envelope of the gate run, `readiness` that of the items of the activation phase, looked at just
     now; both must be signed by one of `keys` and be younger than `max_age`. `answers` names the items that answer
@@ -126,6 +130,12 @@ def activate(
             checks.append(CheckLine(name, False, refusal.reason))
             told = _journal_denial(journal, name, refusal.reason, operator, environment, now)
             raise Denied(refusal.reason + told, hint=refusal.hint, checks=tuple(checks)) from None
+    closed = shut(windows, now)
+    if windows:
+        checks.append(CheckLine("window", not closed, closed or "inside of an activation window"))
+    if closed:
+        told = _journal_denial(journal, "window", closed, operator, environment, now)
+        raise Denied(closed + told, hint="wait for the next window, or change activation.windows", checks=tuple(checks))
     run = demands.run
     with states.locked(str(state)):
         unsigned = Marker(

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
-from pytest_golive import __version__, activation, canonical, checklist, manifest, readiness, report, statement
+from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, readiness, report, statement
 from pytest_golive.config import Settings
 from pytest_golive.errors import ActivationDenied, GoliveError
 from pytest_golive.journal import Journal
@@ -209,6 +209,7 @@ class Closing:
             valid_for=timedelta(seconds=settings.activation.valid_for),
             max_age=timedelta(seconds=settings.activation.max_age),
             now=datetime.now(UTC),
+            windows=tuple(hours.parse(window) for window in settings.activation.windows),
         )
 
     def _withdraw(self, decision: Decision, run: RunFacts) -> bool:

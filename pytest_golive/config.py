@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pytest_golive import quantities, yaml12
+from pytest_golive import hours, quantities, yaml12
 from pytest_golive.errors import ConfigError, Fault
 from pytest_golive.model import Phase, Witnesses
 from pytest_golive.shape import fit
@@ -64,7 +64,8 @@ class Answers(_Strict):
 class Activation(_Strict):
     """Where the marker is written, how long it lives, how old the evidence may be, and whose keys count.
 
-    `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts.
+    `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts. `windows` are the
+    times at which an activation is possible (`mon-fri 08:00-18:00 Europe/Berlin`); none means always.
     """
 
     marker: str = "go_live.active"
@@ -73,6 +74,14 @@ class Activation(_Strict):
     max_age: Duration = 3600.0
     trusted_keys: str = ""
     answers: Answers = Answers()
+    windows: list[str] = Field(default_factory=list)
+
+    @field_validator("windows")
+    @classmethod
+    def _opens(cls, windows: list[str]) -> list[str]:
+        for window in windows:
+            hours.parse(window)
+        return windows
 
     @field_validator("valid_for", "max_age", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pytest_golive import canonical
+from pytest_golive import canonical, hours
 from pytest_golive.activation import Activation, Deactivation, Denied, activate, deactivate
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
 from pytest_golive.guard import Guard
@@ -501,3 +501,15 @@ def test_the_release_wing_does_without_the_trial_wing() -> None:
     parts = ("checklist", "probes", "trial", "decision", "report", "nodes", "plugin", "config")
     assert "pytest_golive.activation" in loaded
     assert not loaded & {"pytest", "yaml", "requests", "jinja2", "pydantic", *(f"pytest_golive.{part}" for part in parts)}
+
+
+def test_outside_of_the_windows_nothing_is_activated(place: Place) -> None:
+    """The activation is denied with the window as its reason, in the journal too, and no marker is written."""
+    denied = place.denied(windows=(hours.parse("mon-fri 08:00-18:00 UTC"),))
+    assert "outside of the activation windows" in denied.message
+    assert [(line.name, line.ok) for line in denied.checks][-1] == ("window", False)
+    assert not place.marker.exists()
+    assert place.events() == ["activation-denied"]
+    done = place.activate(windows=(hours.parse("sat 08:00-18:00 UTC"),))
+    assert place.marker.exists()
+    assert [(line.name, line.ok) for line in done.checks][-1] == ("window", True)

@@ -7,6 +7,7 @@
     golive guard        start a command only if real trading is permitted right now
     golive attest       sign for what no machine can see
     golive deactivate   take the marker back
+    golive history      every attempt to activate, by whom, and what became of it
 
 Exit status: 0 yes, 1 no, 2 the command line is wrong. Each command imports what it needs and no more, so that `status`
 answers at once.
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     attest.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     guard = command("guard", _guard, "run a command only if real trading is permitted right now")
     guard.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to start; nothing asks only")
+    past = command("history", _history, "tell every attempt to activate, from the journal")
+    past.add_argument("--as", dest="form", choices=("text", "json", "csv"), default="text", help="how to write it (text)")
     off = command("deactivate", _deactivate, "take the marker back, and burn its counter")
     off.add_argument("--reason", required=True, help="why; kept in the journal")
     off.add_argument("--operator", metavar="NAME", help="who deactivates (default: $GOLIVE_OPERATOR, or the login)")
@@ -285,6 +288,12 @@ def _deactivate(options: argparse.Namespace) -> int:
     gone = "was removed" if existed else "was not there"
     _say(f"REAL TRADING IS NOW DISABLED: {settings.marker} {gone}; its counter is burned.")
     return 0
+
+
+def _history(options: argparse.Namespace) -> int:
+    from pytest_golive.cli import history
+
+    return history.run(options, _settings(options), _say)
 
 
 # Running the gate in a process of its own, as any user would.
