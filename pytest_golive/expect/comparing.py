@@ -20,9 +20,12 @@ KINDS = {
 
 
 def _same_kind(wanted: tuple[Any, ...], found: Any) -> None:
-    """`Undecidable` if what was found is of another kind than all that it is held against: then *no* means nothing."""
+    """`Undecidable` if what was found is of another kind than all that it is held against: then *no* means nothing.
+
+    Null too is another kind: a field that somebody forgot to fill is not a field with another value.
+    """
     what = kind(found)
-    if what != "null" and all(kind(one) not in (what, "null") for one in wanted):
+    if all(kind(one) not in (what, "null") for one in wanted):
         raise Undecidable(f"{described(found)}, of another kind than what it is compared with")
 
 
