@@ -23,6 +23,7 @@ from typing import final
 
 from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, readiness, report, statement
 from pytest_golive.config import Settings
+from pytest_golive.drill.over import Drilled
 from pytest_golive.errors import ActivationDenied, GoliveError
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Phase, Ruling, Word
@@ -69,6 +70,7 @@ class Closed:
     sum_seconds: float = 0.0
     wall_seconds: float = 0.0
     checks: Sequence[activation.CheckLine] = ()
+    drilled: Drilled | None = None
 
 
 @final

@@ -19,6 +19,7 @@ from typing import Any, final
 import pytest
 
 from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, wire
+from pytest_golive.drill import over
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
@@ -279,9 +280,13 @@ class Gate:
 
     def _end(self, session: pytest.Session, status: int, closed: closing.Closed) -> closing.Closed:
         """Write the summary, set the exit status, and let other plugins look."""
+        if self.config.getoption("golive_drill"):
+            declared = [item for item in self.items if item.phase in self.phases]
+            closed = replace(closed, drilled=over.over(declared, self.findings))
         closed = self._write_summary(closed)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             good = closed.decision.word.permits and not closed.denied and not closed.trouble
+            good = good and (closed.drilled is None or closed.drilled.holds)
             session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
         if closed.report is not None:
             self.config.hook.pytest_golive_decided(
@@ -317,8 +322,8 @@ class Gate:
         return closed
 
     def _rehearsal(self) -> bool:
-        """A run of other phases than the gating ones says nothing about the marker."""
-        return bool(self.config.getoption("golive_phase"))
+        """A run of other phases than the gating ones, or one that drills the checks, says nothing about the marker."""
+        return bool(self.config.getoption("golive_phase") or self.config.getoption("golive_drill"))
 
     def decide(self) -> Decision:
         """The decision over everything declared, as things stand."""

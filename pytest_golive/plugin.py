@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="decide and sign, but leave the marker alone: neither write nor withdraw it",
     )
+    group.addoption(
+        "--golive-drill",
+        action="store_true",
+        help="also change what every expectation read, and fail if one does not notice; writes no marker",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -11,6 +11,7 @@ from pytest_golive.model import Ruling, Verdict
 if TYPE_CHECKING:
     from pytest_golive.closing import Closed
     from pytest_golive.config import Settings
+    from pytest_golive.drill.over import Drilled
 
 
 _BEGINNING = '{\n "schema": 1,'
@@ -39,9 +40,20 @@ def text(closed: Closed, settings: Settings) -> str:
         "trouble": closed.trouble,
         "activation_id": done.activation_id if done else "",
         "expires": done.expires.isoformat() if done else "",
+        "drill": _drill(closed.drilled),
         "activation_checks": [[check.name, check.ok, check.line] for check in closed.checks],
     }
     return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
+
+
+def _drill(drilled: Drilled | None) -> dict[str, Any] | None:
+    return drilled and {
+        "holds": drilled.holds,
+        "items": len(drilled.proofs),
+        "operators": drilled.operators,
+        "faults": [{"id": identity, "what": what} for identity, what in drilled.faults],
+        "undrilled": [{"id": identity, "why": why} for identity, why in drilled.undrilled.items()],
+    }
 
 
 def is_one(content: str) -> bool:

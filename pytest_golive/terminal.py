@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_golive.closing import Closed
+    from pytest_golive.drill.over import Drilled
 
 LABELS = {
     Outcome.PASSED: "PASS",
@@ -116,6 +117,19 @@ def ending(closed: Closed, next_step: str) -> Iterator[Line]:
     yield Line(f"  Next:   {next_step}")
 
 
+def drilled_in_words(drilled: Drilled) -> Iterator[Line]:
+    """What proves nothing, one line each, and how much was drilled."""
+    for identity, what in drilled.faults:
+        yield Line(f"    PROVES NOTHING  {identity}: {_flat(what)}", "red")
+    for identity, why in drilled.undrilled.items():
+        yield Line(f"    NOT DRILLED     {identity}: {_flat(why)}", "yellow")
+    told = f"{len(drilled.proofs)} items, {drilled.operators} operators held against changed values"
+    open_ = f"{len(drilled.faults)} prove nothing, {len(drilled.undrilled)} could not be drilled"
+    yield Line(
+        f"  Drill:  {told}: {'all of them noticed' if drilled.holds else open_}", "green" if drilled.holds else "red", bold=True
+    )
+
+
 def next_step(closed: Closed, config: str) -> str:
     """One exact command, or one exact sentence."""
     if closed.trouble:
@@ -155,7 +169,8 @@ def show(config: pytest.Config, closed: Closed, checklists: Sequence[Checklist],
         lines = rulings_in_words(closed.decision, checklists, everything=verbosity > 0)
         reporter.write_sep("=", "go-live")
     option = "" if settings == Path.cwd() / settings.name else f"--config {shown(settings)}"
-    for line in (*lines, *ending(closed, next_step(closed, option))):
+    drilled = drilled_in_words(closed.drilled) if closed.drilled is not None else ()
+    for line in (*lines, *drilled, *ending(closed, next_step(closed, option))):
         markup: Mapping[str, bool] = {line.colour: True} if line.colour else {}
         reporter.write_line(_encodable(line.text, reporter), bold=line.bold, **markup)
 

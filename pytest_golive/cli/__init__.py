@@ -2,6 +2,7 @@
 
     golive status       which mode the service is in, what its switches say, whether a marker and a stop file are there
     golive check        every gating item in a line, with what to do; writes no marker
+    golive drill        show of every item that it can fail
     golive activate     run the gate and activate, or activate from a report
     golive verify       is this sign-off page what was signed, byte for byte
     golive guard        start a command only if real trading is permitted right now
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "show mode, switches, marker and stop file")
     check = command("check", _check, "run every gating item and tell what to do; write no marker")
     check.add_argument("pytest", nargs="*", metavar="ARG", help="arguments for pytest, after --")
+    drill = command("drill", _drill, "look at every item, then change what was seen, and show that each verdict turns")
+    drill.add_argument("--phase", action="append", default=[], help="drill the items of this phase; may be repeated")
+    drill.add_argument("pytest", nargs="*", metavar="ARG", help="arguments for pytest, after --")
     activate = command("activate", _activate, "run the gate and activate; with REPORT, activate from that page")
     activate.add_argument("report", nargs="?", metavar="REPORT", help="a sign-off page that is still fresh")
     activate.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -202,6 +206,20 @@ def _activate(options: argparse.Namespace) -> int:
         return 1
     _activated(summary["marker"], summary["expires"])
     return 0
+
+
+def _drill(options: argparse.Namespace) -> int:
+    phases = [f"--golive-phase={phase}" for phase in options.phase]
+    told = _run_gate(options, ["--golive-drill", *phases, *options.pytest])["drill"]
+    for fault in told["faults"]:
+        _say(f"PROVES NOTHING  {fault['id']}: {fault['what']}")
+    for left in told["undrilled"]:
+        _say(f"NOT DRILLED     {left['id']}: {left['why']}")
+    _say(f"{told['items']} items, {told['operators']} operators held against changed values")
+    _say(
+        "All of them noticed." if told["holds"] else f"{len(told['faults'])} prove nothing, {len(told['undrilled'])} not drilled."
+    )
+    return 0 if told["holds"] else 1
 
 
 def _activate_report(options: argparse.Namespace) -> int:
