@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from examples.desk.settings import ROOT
 from examples.desk.web import call
 from pytest_golive import checklist, config
 from pytest_golive.guard.marker import Marker, render
-from pytest_golive.model import Checklist, Finding, Item
+from pytest_golive.model import Checklist, Eventually, Finding, Item
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing.keys import SessionKey, session_key
 from pytest_golive.signing.trusted import session_key_path
@@ -105,7 +106,7 @@ class Bench:
         paths = checklist.find(settings.checklists, settings.root, settings.path.name)
         self._settings = settings
         self._checklists = checklist.load(paths, root=ROOT, variables=settings.target.variables)
-        self._items: Sequence[Item] = [item for one in self._checklists for item in one.items]
+        self._items: Sequence[Item] = [_impatient(item) for one in self._checklists for item in one.items]
         people.answer(settings, self._checklists, datetime.now(UTC))
 
     def _surroundings(self) -> Surroundings:
@@ -138,3 +139,11 @@ class Bench:
         draft.write_bytes(render(marker, self._signer))
         draft.chmod(0o644)
         draft.rename(self.home / "go_live.active")
+
+
+def _impatient(item: Item) -> Item:
+    """The item, looking again for a moment only: in a drill it is the drill that waits."""
+    again = item.eventually
+    if again is None:
+        return item
+    return replace(item, eventually=Eventually(within=0.2 * again.stable_for, every=0.1, stable_for=again.stable_for))
