@@ -35,6 +35,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "file": "pytest_golive.probes.file:File",
         "git": "pytest_golive.probes.git:Git",
         "http": "pytest_golive.probes.http:Http",
+        "ledger": "pytest_golive.probes.ledger:Ledger",
         "log": "pytest_golive.probes.log:Log",
         "permissions": "pytest_golive.probes.permissions:Permissions",
         "python": "pytest_golive.probes.python:Python",
