@@ -23,7 +23,8 @@ from typing import IO, Self, final
 from examples.desk import jsontext
 from examples.desk.errors import DeskError
 from examples.desk.home import prepare
-from examples.desk.settings import ROOT, SECRETS, Home, read_dotenv
+from examples.desk.settings import ROOT, SECRETS, Home, credentials, read_dotenv
+from examples.desk.venues.dialects.coinbase import made_up_secret as private_key
 
 HOME_VARIABLE = "GOLIVE_DESK_HOME"
 DEFAULT_HOME = ROOT / "reports" / "desk"
@@ -89,11 +90,11 @@ def launch(
     if keys is not None:
         folder.trusted_keys.write_text("".join(f"{line}\n" for line in keys), encoding="ascii")
         folder.trusted_keys.chmod(0o600)
-    credentials = {name: "" if environ.get(name) == "" else secrets.token_hex(20) for name in SECRETS}
+    keys_and_secrets = {name: "" if environ.get(name) == "" else made_up(name) for name in SECRETS}
     with open(folder.system_log.parent / "stderr.log", "ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk", "serve", "--home", str(folder.path), "--tethered"],
-            cwd=ROOT, env=_environment(folder, environ, credentials, faults=faults),
+            cwd=ROOT, env=_environment(folder, environ, keys_and_secrets, faults=faults),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
         )  # fmt: skip
         started = errors.tell()
@@ -113,16 +114,21 @@ def launch(
         urls=ready["urls"],
         variables=ready["variables"],
         notes=notes,
-        secrets={name: value for name, value in credentials.items() if value},
+        secrets={name: value for name, value in keys_and_secrets.items() if value},
         process=process,
     )
 
 
-def _environment(folder: Home, environ: Mapping[str, str], credentials: Mapping[str, str], *, faults: bool) -> dict[str, str]:
+def made_up(name: str) -> str:
+    """A key or a secret for the variable of this name, in the form that its venue gives them out."""
+    return private_key() if name == credentials("coinbase")[1] else secrets.token_hex(20)
+
+
+def _environment(folder: Home, environ: Mapping[str, str], made: Mapping[str, str], *, faults: bool) -> dict[str, str]:
     told = read_dotenv(folder.dotenv)
     told |= {name: environ[name] for name in told if name in environ}
     needed = {name: environ[name] for name in _INHERITED if name in environ}
-    return {**needed, **told, **credentials, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
+    return {**needed, **told, **made, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
 
 
 def _line(pipe: IO[bytes], seconds: float) -> bytes:

@@ -32,6 +32,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "document": "pytest_golive.probes.document:Document",
         "dotenv": "pytest_golive.probes.dotenv:Dotenv",
         "env": "pytest_golive.probes.env:Env",
+        "exchange": "pytest_golive.probes.exchange:Exchange",
         "file": "pytest_golive.probes.file:File",
         "git": "pytest_golive.probes.git:Git",
         "http": "pytest_golive.probes.http:Http",

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from examples.desk import clock
+from examples.desk.venues.dialects import texts
 from examples.desk.venues.keyring import READ, TRADE, WITHDRAW, fresh, same
 from examples.desk.venues.matching import LIMIT, MARKET, STOP_LOSS, TAKE_PROFIT, Wish
 from examples.desk.web import Answer, Refused, Request, Routes, answer
@@ -41,7 +42,7 @@ def routes(exchange: Exchange) -> Routes:
                 exchange.refuse_outage()
                 if need is not None:
                     _admit(exchange, request, need)
-                return answer(_text(action(request, **names)))
+                return answer(texts(action(request, **names)))
             except Refused as refused:
                 status = 403 if refused.status == 401 else refused.status
                 return answer({"code": -11 if status == 403 else -1, "message": refused.message}, status)
@@ -225,12 +226,3 @@ def _order(order: Mapping[str, Any]) -> Mapping[str, Any]:
         "timeInForce": "GTC",
     }
     return told if order["type"] == LIMIT else {**told, "stopPrice": order["trigger"]}
-
-
-def _text(value: Any) -> Any:
-    """The value with each amount as a text, as VALR sends them."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, Mapping):
-        return {name: _text(part) for name, part in value.items()}
-    return [_text(part) for part in value] if isinstance(value, list) else value
