@@ -40,7 +40,9 @@ class Exchange(ProbeModel):
 
     `venue` is binance, coinbase, kraken or valr; `url` another address than the venue's own. `key_env` and `secret_env` are
     *names* of variables: of the gate, or with `pid_file` of the process that trades. `symbol` is written as the venue writes
-    it (XBTUSDT, BTC-USDT, BTCUSDT, BTCZAR). `ask` is one of:
+    it (XBTUSDT, BTC-USDT, BTCUSDT, BTCZAR).
+
+    Facts: `venue`, `asked`, and what `ask` is for:
 
     - `permissions`: `can_read`, `can_trade`, `can_withdraw` (money can leave the account), `permissions` (the venue's words),
       `ip_restricted` (not told by Coinbase), `expires` (Kraken, if it does). A permission that is not known here is an
@@ -54,7 +56,7 @@ class Exchange(ProbeModel):
       there `best_bid`, `best_ask`, `spread` (a fraction of the best bid).
     - `ticker` of `symbol`: `price`. `time`: `time`, `skew_seconds` (the venue's clock minus ours).
 
-    An error in an answer, whatever its status, and a field that is missing are errors. Facts also hold `venue` and `asked`.
+    An error in an answer, whatever its status, and a field that is missing are errors.
     """
 
     word: ClassVar[str] = "exchange"
