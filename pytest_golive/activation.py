@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
@@ -148,7 +148,7 @@ def activate(
             not_before=now,
             expires=now + valid_for,
             host=host,
-            commit=str(run.manifest.get("commit") or ""),
+            commit=_commit(run.manifest),
             manifest=canonical.digest(run.manifest),
             config=str(run.manifest.get("config") or ""),
             report=run.digest,
@@ -214,6 +214,12 @@ def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> No
         told = f"the marker {path} cannot be written: {error.strerror or error}"
         journal.append(FAILED, {"activation_id": unsigned.activation_id, "reason": told}, unsigned.timestamp)
         raise GoliveError(told, hint=f"let this user write the folder {path.parent}, then activate again") from error
+
+
+def _commit(manifest: Mapping[str, Any]) -> str:
+    """The commit that was tested; a tree that differed from it goes by another name, so that no guard takes it for the commit."""
+    commit, dirty = str(manifest.get("commit") or ""), manifest.get("dirty")
+    return f"{commit}-dirty" if commit and dirty is not False else commit
 
 
 def _remove(path: Path) -> bool:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
-from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, readiness, report, statement
+from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, probes, readiness, report, statement
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
 from pytest_golive.errors import ActivationDenied, GoliveError
@@ -80,6 +80,7 @@ class Closing:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
+        self._redactor = Redactor.from_environment(environ)
         self.signer: SessionKey = session_key(session_key_path(environ))
         self.reports = settings.resolve(settings.reports)
         self.journal = Journal(settings.resolve(settings.journal))
@@ -90,7 +91,10 @@ class Closing:
         self._looking.start()
 
     def _look_at_tree(self) -> None:
-        self._tree = manifest.look_at_tree(self._settings.root, beside=[self._settings.path.name])
+        settings = self._settings
+        left = (self.reports, self.journal.path, settings.marker, settings.state, *settings.stop_files)
+        locks = [path.with_name(path.name + ".lock") for path in (self.journal.path, settings.state)]
+        self._tree = manifest.look_at_tree(settings.root, beside=[settings.path, *left, *locks])
 
     def operator(self, named: str | None) -> str:
         """Who is written down as having run this."""
@@ -167,11 +171,16 @@ class Closing:
     def manifest(self, checklists: Sequence[Checklist]) -> manifest.Manifest:
         """What was tested, digest by digest."""
         self._looking.join()
+        settings = self._settings
+        items = [item for one in checklists for item in one.items]
         return manifest.Manifest(
             tree=self._tree,
-            environment=self._settings.environment,
-            config=self._settings.sha256,
+            environment=settings.environment,
+            config=settings.sha256,
+            resolved=canonical.digest(self._redactor.facts(settings.model_dump(mode="json"))),
+            place=manifest.place(settings.root),
             checklists={one.path: one.sha256 for one in checklists},
+            code={name: manifest.digest_of_files(files) for name, files in probes.code(items, settings.root).items()},
         )
 
     def activate(

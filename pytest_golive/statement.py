@@ -73,7 +73,8 @@ def build(
 ) -> bytes:
     """The canonical bytes of the statement about one run."""
     subject: list[dict[str, Any]] = [{"name": "release-manifest.json", "digest": {"sha256": manifest.sha256}}]
-    if manifest.tree.commit:
+    # what was tested is the commit only if nothing differed from it; else the manifest alone names it
+    if manifest.tree.commit and manifest.tree.dirty is False:
         subject.append({"name": "git", "digest": {"gitCommit": manifest.tree.commit}})
     by_verdict: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
     for ruling in decision.rulings:

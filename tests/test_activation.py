@@ -28,7 +28,7 @@ from pytest_golive.signing.keys import SessionKey
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NAMES = ["activation_enabled", "preflight", "risk_state", "ess_inactive", "testnet_history", "activation_items"]
-MANIFEST = {"commit": "c0ffee", "config": "d" * 64, "environment": "production"}
+MANIFEST = {"commit": "c0ffee", "dirty": False, "config": "d" * 64, "environment": "production"}
 
 
 def item(identity: str, **changes: Any) -> dict[str, Any]:

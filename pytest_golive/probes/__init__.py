@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_golive.errors import MissingExtra, ProbeError
-from pytest_golive.model import Context, Evidence, Facts, Outcome, Probe
+from pytest_golive.model import Context, Evidence, Facts, Item, Outcome, Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,16 @@ def bound(probe: ProbeModel, *, folder: Path, item: str) -> ProbeModel:
         probe = beside(folder)
     answering = getattr(probe, "answering", None)
     return probe if answering is None else cast("ProbeModel", answering(item))
+
+
+def code(items: Iterable[Item], root: Path) -> Mapping[str, frozenset[Path]]:
+    """The files of the project's own code that checks of these items run, by the name of their package."""
+    found: dict[str, frozenset[Path]] = {}
+    asked = {likeness(item.probe): item.probe for item in items if hasattr(item.probe, "sources")}
+    for probe in asked.values():
+        name, files = cast("Any", probe).sources(root)
+        found[name] = found.get(name, frozenset()) | frozenset(files)
+    return found
 
 
 def likeness(probe: Probe) -> str | None:
