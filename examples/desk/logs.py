@@ -9,14 +9,19 @@ from pathlib import Path
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
 
 
+def formatter() -> logging.Formatter:
+    """How a line of any log of the desk is written."""
+    form = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
+    form.converter = time.gmtime
+    return form
+
+
 def open_logs(execution: Path, system: Path) -> None:
     """Append from now on to these files; what an earlier call in this process opened is closed."""
     for name, path in (("desk.execution", execution), ("desk.system", system)):
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")
-        formatter = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
+        handler.setFormatter(formatter())
         logger = logging.getLogger(name)
         for old in list(logger.handlers):
             logger.removeHandler(old)

@@ -1,0 +1,74 @@
+"""Monitored execution: a line before, the trade, a line after, an alert; and the result goes back whatever the alert did."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, final
+
+from examples.desk.logs import formatter
+from examples.desk.routing.books import LIVE, Books
+from examples.desk.routing.clients import FAILED, Report, TradingClient
+from examples.desk.routing.safety import Trade
+
+LOGGER = "desk.helios"
+
+_log = logging.getLogger(LOGGER)
+
+Alert = Callable[[str, str], None]
+"""Sends a title and a message to people now; raises if it could not."""
+
+
+def open_log(path: Path) -> None:
+    """Append from now on to this file; what an earlier call in this process opened is closed."""
+    for old in list(_log.handlers):
+        _log.removeHandler(old)
+        old.close()
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(formatter())
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+@final
+class MonitoredExecution:
+    """Carries trades out so that somebody sees each of them."""
+
+    def __init__(self, books: Books, alert: Alert, *, quiet: bool = False) -> None:
+        self._books = books
+        self._alert = alert
+        # a run over weeks that lasts a moment is no event of the log
+        self._log = logging.getLogger(f"{LOGGER}.quiet") if quiet else _log
+        self._log.disabled = quiet
+
+    def execute_trade_with_monitoring(
+        self, trade: Trade, order: Mapping[str, Any], client: TradingClient, *, path: str
+    ) -> Report:
+        """What became of the trade; `path` is LIVE for trades on the live path, rehearsed ones included."""
+        self._log.critical("🔴 %s TRADE EXECUTION: %s client=%s", path, trade, client.name)
+        report = client.execute(order)
+        told = f"{trade} client={client.name} state={report.state} order={report.venue_order_id or '-'}"
+        if report.state == FAILED:
+            self._log.critical("❌ %s TRADE FAILED: %s reason=%s", path, told, report.reason)
+            return report
+        self._log.critical("✅ %s TRADE EXECUTED: %s", path, told)
+        if path == LIVE:
+            self.tell("LIVE TRADE EXECUTED", _message(trade, report), account=trade.account)
+        return report
+
+    def tell(self, title: str, message: str, *, account: str) -> None:
+        """Send an alert and write down whether it went; a failed one is logged and never costs the trade."""
+        state = "sent"
+        try:
+            self._alert(title, message)
+        except Exception as error:  # noqa: BLE001 - whatever the channel does, the trade has happened
+            state = f"failed: {type(error).__name__}"
+            _log.error("the alert %r did not go: %s", title, error)
+        self._books.insert("helios_alerts", account=account, title=title, message=message, state=state, at=self._books.at())
+
+
+def _message(trade: Trade, report: Report) -> str:
+    size = trade.size_zar if trade.side == "BUY" else sum(fill.quantity * fill.price for fill in report.fills)
+    return f"Pair: {trade.pair}, Side: {trade.side}, Size: R{size:.2f}, Account: {trade.account}, Key: {trade.key}"
