@@ -12,6 +12,7 @@ from examples.desk import clock, dashboard, faults, metrics
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.gates import Intent
 from examples.desk.health import HEALTHY
+from examples.desk.routing.web import routes as routing
 from examples.desk.service import SERVICES, Service
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET, Account
 from examples.desk.venues.routes import routes as venues
@@ -61,6 +62,7 @@ class Api:
             ("GET", "/metrics", lambda request: page(metrics.text(self._desk), "text/plain; version=0.0.4")),
             ("GET", "/dashboard", lambda request: page(dashboard.page(dashboard.facts(self._desk)), "text/html")),
             ("GET", "/dashboard.json", lambda request: answer(dashboard.facts(self._desk))),
+            *routing(self._desk),
             *venues(self._desk),
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._fault),

@@ -13,6 +13,7 @@ from examples.desk import clock
 from examples.desk.errors import DeskError
 from examples.desk.office.papers import Papers
 from examples.desk.office.repository import Repository
+from examples.desk.routing import repository
 from examples.desk.settings import SWITCHES, Home, read_dotenv
 
 _HERE = Path(__file__).resolve().parent
@@ -28,6 +29,8 @@ _GITIGNORE = """\
 /records/
 /backups/
 /remote.git/
+/helios/
+/helios-remote.git/
 /reports/
 /desk.pid
 /guard.state
@@ -50,7 +53,7 @@ def prepare(path: Path) -> Sequence[str]:
             folder.mkdir(mode=0o700, exist_ok=True)
         _bring_variables(home)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
-        return _bring_settings(home)
+        return (*_bring_settings(home), *repository.bring(home.path, clock.now()))
     except OSError as error:
         raise DeskError(
             f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"

@@ -31,6 +31,7 @@ from examples.desk.neighbours import Neighbours
 from examples.desk.orders import OrderPath
 from examples.desk.positions import Positions
 from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
+from examples.desk.routing.room import Routing
 from examples.desk.settings import Settings, credentials
 from examples.desk.symbols import ACCOUNTS, BROKERS, OPENING, SYMBOLS, TESTNET, VENUES
 from examples.desk.trading import Trader
@@ -101,6 +102,7 @@ class Service:
             isolation=self.isolation,
             now=clock.now,
         )
+        self.routing = Routing(self)
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
             name: BrokerHealth(broker, next(iter(OPENING[name])), now=clock.now) for name, broker in self.brokers.items()
@@ -137,6 +139,7 @@ class Service:
             self.workers[name].start()
         for trader in self.traders.values():
             trader.worker.start()
+        self.routing.start()
         self._write_pid()
         _log.info("the desk is up in mode %s", self.settings.mode)
 
@@ -267,7 +270,7 @@ class Service:
             (_log.warning if state in ("open", "CRITICAL", UNKNOWN, "short") else _log.info)("%s: %s", what, state)
 
     def _halt(self) -> None:
-        workers = [*self.workers.values(), *(trader.worker for trader in self.traders.values())]
+        workers = [*self.workers.values(), self.routing.worker, *(trader.worker for trader in self.traders.values())]
         for worker in workers:
             worker.ask_to_halt()
         for worker in workers:

@@ -156,7 +156,10 @@ def credentials(name: str) -> tuple[str, str]:
     return f"{name.upper()}_API_KEY", f"{name.upper()}_API_SECRET"
 
 
-SECRETS = tuple(variable for venue in VENUES for variable in credentials(venue))
+FORGE_TOKEN = "FORGE_TOKEN"  # noqa: S105 - the name of a variable
+"""The token for the server of the source repository."""
+
+SECRETS = (*(variable for venue in VENUES for variable in credentials(venue)), FORGE_TOKEN)
 """The names of all variables that hold keys and secrets."""
 
 

@@ -128,9 +128,7 @@ class PaperTradingClient:
         """Nothing rests anywhere but in the books."""
         return True
 
-    def _filled(
-        self, order: Mapping[str, Any], price: Decimal, limit: Decimal | None, terms: Terms, number: str
-    ) -> Report:
+    def _filled(self, order: Mapping[str, Any], price: Decimal, limit: Decimal | None, terms: Terms, number: str) -> Report:
         buys = order["side"] == "BUY"
         slip = terms.slippage * Decimal(self._rng.randrange(1001)) / 1000
         at = (price * (1 + slip if buys else 1 - slip)).quantize(Decimal("0.01"))
@@ -166,7 +164,7 @@ class Venue(Protocol):
     def place(self, order: Mapping[str, Any]) -> Mapping[str, Any]: ...
     def found(self, pair: str, key: str) -> Mapping[str, Any] | None: ...
     def open_orders(self) -> Sequence[Mapping[str, Any]]: ...
-    def cancel(self, pair: str, order_id: str) -> bool: ...
+    def cancel(self, pair: str, key: str) -> bool: ...
 
 
 @final
@@ -218,8 +216,8 @@ class VALRTradingClient:
 
     def cancel(self, order: Mapping[str, Any]) -> bool:
         """Whether VALR no longer has the order resting; asked of its open orders, not of the answer to the call."""
-        self.venue.cancel(order["pair"], order["venue_order_id"])
-        return all(one["order_id"] != order["venue_order_id"] for one in self.venue.open_orders())
+        self.venue.cancel(order["pair"], order["key"])
+        return all(one["client_order_id"] != order["key"] for one in self.venue.open_orders())
 
 
 def _report(told: Mapping[str, Any]) -> Report:
@@ -227,5 +225,3 @@ def _report(told: Mapping[str, Any]) -> Report:
         Fill(quantity=Decimal(one["quantity"]), price=Decimal(one["price"]), fee=Decimal(one["fee"])) for one in told["fills"]
     )
     return Report(state=told["state"], venue_order_id=told["order_id"], fills=fills, reason=str(told.get("reason", "")))
-
-

@@ -26,13 +26,20 @@ EXITS = ("stop-loss", "take-profit")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How the trades of one account go: on which path, by which client, and who must agree to a live one."""
+    """How the trades of one account go: on which path, and who must agree to a live one.
+
+    `client` knows the account's money; `trader` picks the client for a new trade at the moment of the trade. `activation` names
+    the go-live activation that permits it; `follows` is whether the account trades on signals.
+    """
 
     path: str
     client: TradingClient
+    trader: Callable[[], TradingClient]
     confirm_live: Callable[[Trade], str]
     connected: Callable[[], bool]
     resting_exits: bool = False
+    activation: Callable[[], str] = str
+    follows: bool = True
 
 
 Ways = Callable[[Mapping[str, Any]], Way]
@@ -74,8 +81,9 @@ class Engine:
                 self.gates.validate_trade_before_execution(trade, self._standing(trade, way))
             except SafetyError as refused:
                 return self._rejected(trade, way, refused)
-            order = self._opened(trade, way)
-            report = self.execution.execute_trade_with_monitoring(trade, order, way.client, path=way.path)
+            client = way.trader()
+            order = self._opened(trade, way, client)
+            report = self.execution.execute_trade_with_monitoring(trade, order, client, path=way.path)
             self._settle(order, report)
             if way.resting_exits and trade.side == "BUY" and report.state in (FILLED, PARTLY):
                 self._rest_exits(trade, way)
@@ -201,13 +209,13 @@ class Engine:
         )  # fmt: skip
         return {"key": trade.key, "state": "rejected", "check": refused.check, "reason": refused.message, "replayed": False}
 
-    def _opened(self, trade: Trade, way: Way) -> Mapping[str, Any]:
+    def _opened(self, trade: Trade, way: Way, client: TradingClient) -> Mapping[str, Any]:
         at = self.books.at()
         self.books.insert(
-            "helios_orders", key=trade.key, account=trade.account, mode=way.path, client=way.client.name, pair=trade.pair,
+            "helios_orders", key=trade.key, account=trade.account, mode=way.path, client=client.name, pair=trade.pair,
             side=trade.side, kind="market" if trade.limit is None else "limit", quantity=trade.quantity or Decimal(0),
             size_zar=trade.size_zar, price=trade.limit, state="sent", source=trade.source, signal_id=trade.signal_id,
-            stop=trade.stop, target=trade.target, created_at=at, updated_at=at,
+            stop=trade.stop, target=trade.target, activation=way.activation(), created_at=at, updated_at=at,
         )  # fmt: skip
         return self.books.order(trade.key) or {}
 
@@ -254,7 +262,7 @@ class Engine:
             "helios_signals", account=account, pair=pair, side="BUY", price=found.price, reason=found.reason, at=self.books.at()
         )
         size = self.gates.limits.position_zar
-        if size is None:
+        if size is None or not self._ways(self._account(account)).follows:
             return {"id": number, "side": "BUY", "reason": found.reason, "order": None}
         order = self.trade(
             Trade(
@@ -311,5 +319,3 @@ def _at_risk(quantity: Any, entry: Any, stop: Any) -> Decimal:
     """What a position loses down to its stop; all of it without one."""
     size, price = Decimal(quantity), Decimal(entry)
     return max(Decimal(0), size * (price - (Decimal(0) if stop is None else Decimal(stop))))
-
-
