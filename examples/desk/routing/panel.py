@@ -35,7 +35,8 @@ def panel(told: Mapping[str, Any]) -> str:
         for one in told["positions"]
     )
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Helios</title><style>.failed{color:#b00}</style></head>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Helios</title>'
+        "<style>.failed{color:#b00}</style></head>"
         '<body data-api="/api/dashboard"><h1>Helios</h1>'
         f"<table>{''.join(rows)}</table>"
         f"<table><tr><th>pair</th><th>quantity</th><th>unrealized</th></tr>{held}</table>"
