@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "agree": "pytest_golive.probes.agree:Agree",
         "all_of": "pytest_golive.probes.all_of:AllOf",
         "attestation": "pytest_golive.probes.attestation:Attestation",
         "command": "pytest_golive.probes.command:Command",
@@ -39,6 +40,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "ledger": "pytest_golive.probes.ledger:Ledger",
         "log": "pytest_golive.probes.log:Log",
         "permissions": "pytest_golive.probes.permissions:Permissions",
+        "pytest": "pytest_golive.probes.pytest_suite:PytestSuite",
         "python": "pytest_golive.probes.python:Python",
         "schedule": "pytest_golive.probes.schedule:Schedule",
         "sql": "pytest_golive.probes.sql:Sql",
