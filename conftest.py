@@ -40,4 +40,4 @@ def pytest_golive_settings(config: pytest.Config) -> Path:
 def _variables(desk: Desk) -> Mapping[str, str]:
     """What the desk's golive.yaml asks of the environment."""
     reports = DEFAULT_HOME.parent if desk.home == DEFAULT_HOME else desk.home / "reports"
-    return {**desk.variables, "DESK_PYTHON": sys.executable, "DESK_REPORTS": str(reports)}
+    return {**desk.variables, **desk.tokens, "DESK_PYTHON": sys.executable, "DESK_REPORTS": str(reports)}

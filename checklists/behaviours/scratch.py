@@ -102,7 +102,8 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
         Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
         names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET", "VALR") for part in ("KEY", "SECRET")]
         keys = {name: secrets.token_hex(20) for name in names}
-        environ = {**os.environ, **LIVE, **keys, **switches}
+        made = {"JWT_SECRET": secrets.token_hex(32), "ADMIN_PASSWORD": secrets.token_hex(16), "MONGO_URL": ""}
+        environ = {**os.environ, **LIVE, **keys, **made, **switches}
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk", "serve", "--home", folder, "--tethered"],
             cwd=checkout,

@@ -105,6 +105,12 @@ class Broker:
         """Bids and asks, the best first; a public call."""
         return self._call("GET", f"/book/{symbol}")
 
+    def fund(self, account: str, asset: str, amount: Decimal) -> Mapping[str, Decimal]:
+        """What an account holds after a testnet gave it play money."""
+        body = jsontext.dumps({"account": account, "asset": asset, "amount": amount})
+        found: Mapping[str, Any] = self._call("POST", "/faucet", body=body.encode(), private=True)["balances"]
+        return {name: Decimal(held) for name, held in found.items()}
+
     def permissions(self) -> Sequence[str]:
         """What the key may do, in the exchange's words: read, trade, withdraw, or one that nobody has heard of."""
         found: Sequence[str] = self._call("GET", "/permissions", private=True)["permissions"]

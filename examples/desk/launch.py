@@ -11,6 +11,7 @@ import os
 import secrets
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,11 +21,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, final
 
-from examples.desk import jsontext
+from examples.desk import clock, jsontext
+from examples.desk.bots import tokens
+from examples.desk.docstore import DATABASE
 from examples.desk.errors import DeskError
 from examples.desk.home import prepare
-from examples.desk.settings import ROOT, SECRETS, Home, credentials, read_dotenv
+from examples.desk.settings import BOT_SECRETS, ROOT, SECRETS, Home, credentials, read_dotenv
 from examples.desk.venues.dialects.coinbase import made_up_secret as private_key
+from examples.desk.web import LOOPBACK
 
 HOME_VARIABLE = "GOLIVE_DESK_HOME"
 DEFAULT_HOME = ROOT / "reports" / "desk"
@@ -35,7 +39,9 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONH
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """A desk that runs. `variables` is what golive.yaml asks of the environment; `secrets` are keys that must stay unseen."""
+    """A desk that runs. `variables` is what golive.yaml asks of the environment; `secrets` are keys that must stay unseen, and
+    `tokens` the bearer tokens, by the variables under which the gate looks for them.
+    """
 
     home: Path
     pid: int
@@ -43,6 +49,7 @@ class Desk:
     variables: Mapping[str, str]
     notes: Sequence[str]
     secrets: Mapping[str, str] = field(repr=False)
+    tokens: Mapping[str, str] = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
 
     def stop(self) -> None:
@@ -90,7 +97,7 @@ def launch(
     if keys is not None:
         folder.trusted_keys.write_text("".join(f"{line}\n" for line in keys), encoding="ascii")
         folder.trusted_keys.chmod(0o600)
-    keys_and_secrets = {name: "" if environ.get(name) == "" else made_up(name) for name in SECRETS}
+    keys_and_secrets = {name: "" if environ.get(name) == "" else made_up(name) for name in (*SECRETS, *BOT_SECRETS)}
     with open(folder.system_log.parent / "stderr.log", "ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk", "serve", "--home", str(folder.path), "--tethered"],
@@ -115,20 +122,50 @@ def launch(
         variables=ready["variables"],
         notes=notes,
         secrets={name: value for name, value in keys_and_secrets.items() if value},
+        tokens=_tokens(keys_and_secrets["JWT_SECRET"]),
         process=process,
     )
 
 
 def made_up(name: str) -> str:
     """A key or a secret for the variable of this name, in the form that its venue gives them out."""
-    return private_key() if name == credentials("coinbase")[1] else secrets.token_hex(20)
+    if name == credentials("coinbase")[1]:
+        return private_key()
+    return f"sk-{secrets.token_hex(24)}" if name == "OPENAI_API_KEY" else secrets.token_hex(32 if name in BOT_SECRETS else 20)
+
+
+def _tokens(secret: str) -> Mapping[str, str]:
+    """A token for a user of the bots and one for the administrator, as the desk issues them; none without a secret."""
+    if not secret:
+        return {}
+    moment = clock.now()
+    return {
+        "DESK_TOKEN": tokens.mint(secret, name="anna", role="user", now=moment),
+        "DESK_ADMIN_TOKEN": tokens.mint(secret, name="admin", role="admin", now=moment),
+    }
+
+
+def _store_url(environ: Mapping[str, str]) -> str:
+    """Where the document store is to listen: a free port below those that the kernel gives away by itself."""
+    if environ.get("MONGO_URL") == "":
+        return ""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        return f"mongodb://{LOOPBACK}:{port}/{DATABASE}"
+    raise DeskError("there is no free port for the document store", hint="see what listens on 20000 to 32000")
 
 
 def _environment(folder: Home, environ: Mapping[str, str], made: Mapping[str, str], *, faults: bool) -> dict[str, str]:
     told = read_dotenv(folder.dotenv)
     told |= {name: environ[name] for name in told if name in environ}
     needed = {name: environ[name] for name in _INHERITED if name in environ}
-    return {**needed, **told, **made, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
+    store = {"MONGO_URL": _store_url(environ)}
+    return {**needed, **told, **made, **store, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
 
 
 def _line(pipe: IO[bytes], seconds: float) -> bytes:

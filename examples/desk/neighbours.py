@@ -13,7 +13,7 @@ from typing import final
 
 from examples.desk import jsontext
 from examples.desk.errors import DeskError
-from examples.desk.settings import ROOT, SECRETS
+from examples.desk.settings import BOT_SECRETS, ROOT, SECRETS
 from examples.desk.street import CONTROL
 from examples.desk.web import call
 
@@ -28,8 +28,8 @@ class Neighbours:
     def __init__(self, store: Path, environ: Mapping[str, str]) -> None:
         self._control = secrets.token_hex(16)
         self._addresses: Mapping[str, str] = {}
-        inherited = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        credentials = {name: environ.get(name, "") for name in SECRETS}
+        inherited = {name: value for name, value in os.environ.items() if name not in (*SECRETS, *BOT_SECRETS)}
+        credentials = {name: environ.get(name, "") for name in SECRETS} | {"MONGO_URL": environ.get("MONGO_URL", "")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk.street", "--store", str(store)],
             cwd=ROOT,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from examples.desk import cache, clock, docstore, faults
 from examples.desk.adoption import Adoption
+from examples.desk.bots.floor import Floor
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
 from examples.desk.errors import BrokerError, DeskError
@@ -103,6 +104,14 @@ class Service:
             now=clock.now,
         )
         self.routing = Routing(self)
+        self.floor = Floor(
+            self.documents,
+            self.brokers[TESTNET],
+            settings.environ,
+            now=clock.now,
+            halted=self._halted,
+            scenario=lambda factor: self.neighbours.steer(TESTNET, price_factor=factor),
+        )
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
             name: BrokerHealth(broker, next(iter(OPENING[name])), now=clock.now) for name, broker in self.brokers.items()
@@ -133,6 +142,7 @@ class Service:
         for account in ACCOUNTS.values():
             self.adoption.adopt(account)
         self._make_history()
+        self.floor.start()
         self.risk.assess()
         self._watch_market()
         for name in SERVICES:
@@ -189,7 +199,9 @@ class Service:
     @functools.cached_property
     def documents(self) -> Database[dict[str, Any]]:
         """The desk's document database; the client is made when it is first asked for, and closed with the desk."""
-        database = docstore.connect(f"mongodb://{self.addresses['docstore']}/")
+        database = docstore.connect(
+            self.settings.environ.get("MONGO_URL") or f"mongodb://{self.addresses['docstore']}/{docstore.DATABASE}"
+        )
         self._ends.callback(database.client.close)
         return database
 
@@ -269,7 +281,13 @@ class Service:
             self._seen[what] = {"state": state}
             (_log.warning if state in ("open", "CRITICAL", UNKNOWN, "short") else _log.info)("%s: %s", what, state)
 
+    def _halted(self) -> str:
+        """Why not even a bot may trade, or an empty text."""
+        stop_file = self.settings.home.stop_file
+        return f"stop file present: {stop_file}" if os.path.lexists(stop_file) else self.stop_system.refusal()
+
     def _halt(self) -> None:
+        self.floor.halt()
         workers = [*self.workers.values(), self.routing.worker, *(trader.worker for trader in self.traders.values())]
         for worker in workers:
             worker.ask_to_halt()

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import final
+from urllib.parse import urlsplit
 
 from examples.desk.errors import DeskError
 from examples.desk.symbols import VENUES
+from examples.desk.web import LOOPBACK
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout that the desk runs from."""
@@ -151,6 +153,12 @@ def load(home: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def port_of(url: str) -> int:
+    """The port in the address of a store on this machine; 0, which is any, if it names none."""
+    parts = urlsplit(url)
+    return parts.port or 0 if parts.hostname == LOOPBACK else 0
+
+
 def credentials(name: str) -> tuple[str, str]:
     """The names of the two variables that hold a venue's API key and its secret."""
     return f"{name.upper()}_API_KEY", f"{name.upper()}_API_SECRET"
@@ -160,7 +168,10 @@ FORGE_TOKEN = "FORGE_TOKEN"  # noqa: S105 - the name of a variable
 """The token for the server of the source repository."""
 
 SECRETS = (*(variable for venue in VENUES for variable in credentials(venue)), FORGE_TOKEN)
-"""The names of all variables that hold keys and secrets."""
+"""The names of all variables that hold keys and secrets, but those of the bots."""
+
+BOT_SECRETS = ("JWT_SECRET", "ADMIN_PASSWORD", "OPENAI_API_KEY", "SMTP_PASSWORD")
+"""The names of the variables that hold the bots' secrets."""
 
 
 def _number(values: Mapping[str, str], name: str, default: str, least: Decimal, most: Decimal) -> Decimal:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import jsontext
 from examples.desk.cache import Cache
-from examples.desk.settings import credentials
+from examples.desk.settings import credentials, port_of
 from examples.desk.symbols import OPENING, TESTNET, VALR, VENUES, traded
 from examples.desk.venues.exchange import Exchange
 from examples.desk.web import Answer, Refused, Request, Server, answer
@@ -54,7 +54,7 @@ class Street:
                 opening=OPENING[name],
             )
         self.cache = Cache()
-        self.docstore = DocumentServer(store / "docstore.sqlite")
+        self.docstore = DocumentServer(store / "docstore.sqlite", port_of(environ.get("MONGO_URL", "")))
         self.lever = Server(
             (
                 ("POST", "/cache", lambda request: self._steer(self.cache, request)),

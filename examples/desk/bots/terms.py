@@ -11,9 +11,28 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any, final
-from urllib.parse import urlsplit
 
 from examples.desk.errors import DeskError
+
+DEFAULTS: Mapping[str, str] = {
+    "MAX_TRADES_PER_BOT_DAILY": "50",
+    "MAX_TRADES_PER_USER_DAILY": "500",
+    "BURST_LIMIT_ORDERS_PER_EXCHANGE": "10",
+    "BURST_LIMIT_WINDOW_SECONDS": "10",
+    "MAX_DRAWDOWN_PERCENT": "0.20",
+    "MAX_DAILY_LOSS_PERCENT": "0.10",
+    "MAX_CONSECUTIVE_LOSSES": "5",
+    "MAX_ERRORS_PER_HOUR": "10",
+    "MIN_EDGE_BPS": "10.0",
+    "SAFETY_MARGIN_BPS": "5.0",
+    "SLIPPAGE_BUFFER_BPS": "10.0",
+    "REINVEST_THRESHOLD": "500",
+    "REINVEST_TOP_N": "3",
+    "REINVEST_PERCENTAGE": "80",
+    "DAILY_REINVEST_TIME": "02:00",
+    "DAILY_REPORT_TIME": "08:00",
+}
+"""What document 003 says of a variable that is not set."""
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -47,7 +66,7 @@ class Terms:
 
 
 def load(environ: Mapping[str, str]) -> Terms:
-    """The terms in these variables; DeskError for one that is missing or cannot be meant."""
+    """The terms in these variables; DeskError for one that cannot be meant."""
     terms = Terms(**{field: read(environ, name) for name, (field, read) in _VARIABLES.items()})
     if terms.max_trades_per_bot > terms.max_trades_per_user:
         raise DeskError(
@@ -58,24 +77,13 @@ def load(environ: Mapping[str, str]) -> Terms:
     return terms
 
 
-def database_of(url: str) -> str:
-    """The database that a MONGO_URL names; DeskError if it names none of its own."""
-    parts = urlsplit(url)
-    name = parts.path.strip("/")
-    if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.hostname or name in ("", "admin", "local", "config", "test"):
-        raise DeskError(
-            "MONGO_URL names no database of its own", hint="for instance MONGO_URL=mongodb://127.0.0.1:27017/amarktai"
-        )
-    return name
-
-
 _Reader = Callable[[Mapping[str, str], str], Any]
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:
-    text = environ.get(name, "")
+    text = environ.get(name, DEFAULTS[name])
     if not text:
-        raise DeskError(f"{name} is not set", hint="see examples/desk/desk.env for its unit and its usual value")
+        raise DeskError(f"{name} is empty", hint=f"for instance {name}={DEFAULTS[name]}")
     return text
 
 

@@ -31,10 +31,10 @@ _replies = itertools.count(1)
 class DocumentServer:
     """A store, served on a loopback port that stays the same over `down` and `up`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: int = 0) -> None:
         self._store = Store(path)
         self.commands = Commands(self._store)
-        self._port = 0
+        self._port = port
         self._server: _Server | None = None
         self.up()
 

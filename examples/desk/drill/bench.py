@@ -50,7 +50,12 @@ class Bench:
     @property
     def variables(self) -> Mapping[str, str]:
         """What the desk's golive.yaml asks of the environment."""
-        return {**self._desk.variables, "DESK_PYTHON": sys.executable, "DESK_REPORTS": str(self.home / "reports")}
+        return {
+            **self._desk.variables,
+            **self._desk.tokens,
+            "DESK_PYTHON": sys.executable,
+            "DESK_REPORTS": str(self.home / "reports"),
+        }
 
     @property
     def desk(self) -> Desk:

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, final
 
 from examples.desk import clock
-from examples.desk.symbols import Symbol
+from examples.desk.symbols import CASH, TESTNET, Symbol
 from examples.desk.venues.keyring import PERMISSIONS, READ, TRADE, Keyring
 from examples.desk.venues.market import Level, Market
 from examples.desk.venues.matching import MARKET, Matching, Wish
 from examples.desk.web import Answer, Refused, Request, Routes, Server, answer
+
+FAUCET = Decimal(1_000_000)
+"""The most that a testnet gives away at once."""
 
 TURN = 0.1
 """Seconds between two looks at what rests."""
@@ -103,6 +106,7 @@ class Exchange:
             ("GET", "/orders/{client_order_id}", self._order),
             ("POST", "/orders", self._place),
             ("DELETE", "/orders/{client_order_id}", self._cancel),
+            ("POST", "/faucet", self._faucet),
             ("POST", "/control", self._steer),
         )
 
@@ -172,6 +176,18 @@ class Exchange:
     def _cancel(self, request: Request, client_order_id: str) -> Answer:
         self._admit(request, TRADE)
         return answer(self.matching.cancel(client_order_id))
+
+    def _faucet(self, request: Request) -> Answer:
+        """Play money for an account; only a testnet gives any away."""
+        self._admit(request, TRADE)
+        if self.name != TESTNET:
+            raise Refused(403, f"{self.name} gives nothing away")
+        wish = request.json()
+        account, asset, amount = str(wish.get("account", "")), str(wish.get("asset", "")), number(wish.get("amount"))
+        if not account or asset != CASH or not 0 < amount <= FAUCET:
+            raise Refused(400, f"the faucet gives an account more than 0 and at most {FAUCET} {CASH}")
+        self.matching.deposit(account, asset, amount)
+        return answer({"account": account, "balances": self.balances(account), "time": clock.now()})
 
     def _admit(self, request: Request, need: str) -> None:
         self.refuse_outage()

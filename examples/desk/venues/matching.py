@@ -148,6 +148,12 @@ class Matching:
             (bids if row["side"] == "BUY" else asks).append(level)
         return sorted(bids, key=lambda level: -level.price), sorted(asks, key=lambda level: level.price)
 
+    def deposit(self, account: str, asset: str, amount: Decimal) -> None:
+        """Money comes in from outside."""
+        with self._change():
+            amount += self.balances(account).get(asset, Decimal(0))
+            self._db.execute("INSERT OR REPLACE INTO balances VALUES (?, ?, ?)", (account, asset, format(amount, "f")))
+
     def place(self, wish: Wish) -> dict[str, Any]:
         """Fill the order, or let it rest until its price comes; the same client id is the same order. Refused if it cannot."""
         with self._change():
