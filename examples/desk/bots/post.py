@@ -31,7 +31,7 @@ class Post:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *, ca_file: Path | None = None) -> Self:
-        """As SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD and SMTP_FROM_EMAIL say; to REPORT_RECIPIENT, or back to the sender."""
+        """As SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASSWORD and SMTP_FROM_EMAIL say; to REPORT_RECIPIENT or the sender."""
         sender = environ.get("SMTP_FROM_EMAIL", "")
         return cls(
             host=environ.get("SMTP_HOST", ""),

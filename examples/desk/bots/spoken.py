@@ -1,6 +1,6 @@
 """What the command router can have done on this desk: the same life cycle, the same stop and the same figures as the API has.
 
-The emergency stop pulls the desk's own stop and pauses every running bot; both are in a database and outlive a restart. Lifting it
+The emergency stop pulls the desk's own stop and pauses each running bot; both are in a database and outlive a restart. Lifting it
 lets exactly those bots run again that it paused.
 """
 
