@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from behaviours.ask import ask, environment_of, get, looks_like_a_placeholder
+from behaviours.bot_session import books_of
 
 WEAK = ("secret", "changeme", "password", "jwt_secret", "your-256-bit-secret", "", "0" * 32)
 """What a careless secret is; each is tried."""
@@ -36,7 +37,7 @@ def token(home: str, role: str, name: str | None = None) -> str:
     return signed(environ["JWT_SECRET"], role=role, name=name or PEOPLE[role])
 
 
-PEOPLE = {"admin": "admin", "user": "trader"}
+PEOPLE = {"admin": "admin", "user": "anna"}
 """A user of the desk for each role."""
 
 
@@ -109,10 +110,10 @@ def admin_addresses(api: str, home: str) -> dict[str, Any]:
     return {"addresses": told, "admin_by_name_but_open": by_name}
 
 
-def passwords(mongo: str, database: str) -> dict[str, Any]:
+def passwords(home: str) -> dict[str, Any]:
     """Facts on the form of every password in the collection users; never one of them."""
-    with _client(mongo) as client:
-        kept = [str(user.get("password", "")) for user in client[database]["users"].find({}, {"password": 1})]
+    with books_of(environment_of(f"{home}/desk.pid")) as books:
+        kept = [str(user.get("password", "")) for user in books["users"].find({}, {"password": 1})]
     forms = [_BCRYPT.fullmatch(value) for value in kept]
     found = [form for form in forms if form]
     salts = Counter(form[2] for form in found)
@@ -125,12 +126,12 @@ def passwords(mongo: str, database: str) -> dict[str, Any]:
     }
 
 
-def stored_keys(home: str, mongo: str, database: str) -> dict[str, Any]:
+def stored_keys(home: str) -> dict[str, Any]:
     """Facts on the exchange keys in the collection api_keys, searched for the keys that the desk really has."""
     environ = environment_of(f"{home}/desk.pid")
     known = [value for name, value in environ.items() if name.endswith(("_API_KEY", "_API_SECRET")) and len(value) >= 8]
-    with _client(mongo) as client:
-        rows = list(client[database]["api_keys"].find({}, {"_id": 0}))
+    with books_of(environ) as books:
+        rows = list(books["api_keys"].find({}, {"_id": 0}))
     sealed = [str(row.get("sealed", "")) for row in rows]
     return {
         "keys": len(rows),
@@ -141,12 +142,6 @@ def stored_keys(home: str, mongo: str, database: str) -> dict[str, Any]:
         ],
         "sealed_alike": len(sealed) - len(set(sealed)),
     }
-
-
-def _client(mongo: str) -> Any:
-    from pymongo import MongoClient
-
-    return MongoClient(mongo, serverSelectionTimeoutMS=3000, directConnection=True)
 
 
 def _is_ciphertext(value: str) -> bool:

@@ -71,6 +71,15 @@ def visitor(admin: Session, *, money: str = "1000") -> Iterator[Session]:
         _must(admin.ask("DELETE", f"/api/admin/users/{name}"), 200)
 
 
+@contextlib.contextmanager
+def books_of(environ: Mapping[str, str]) -> Iterator[Any]:
+    """The document database of the desk with this environment, by a client of one's own."""
+    from pymongo import MongoClient
+
+    with MongoClient(environ["MONGO_URL"], serverSelectionTimeoutMS=3000, directConnection=True) as client:
+        yield client.get_default_database()
+
+
 def is_there(admin: Session, name: str) -> bool:
     """Whether the desk still knows this user."""
     return name in [user["name"] for user in admin.ask("GET", "/api/admin/users").body["users"]]

@@ -10,24 +10,22 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from behaviours.ask import ask, get
-from behaviours.bot_session import Session, administrator_at, create_bot, is_there, visitor
+from behaviours.ask import ask, environment_of, get
+from behaviours.bot_session import Session, administrator_at, books_of, create_bot, is_there, visitor
 
 SIMPLE = ("help", "status", "list bots")
 FOR_ADMINISTRATORS = ("emergency stop", "lift emergency stop", "send daily report")
 FIGURES = ("equity", "funding", "realized", "unrealized", "fees", "fills")
 
 
-def conversation(api: str, home: str, mongo: str, database: str) -> dict[str, Any]:
+def conversation(api: str, home: str) -> dict[str, Any]:
     """Facts on everything that the document asks of the chat."""
-    from pymongo import MongoClient
 
     admin = administrator_at(api, home)
     before = _stop(api)
     if before != "inactive":
         return {"stop_before": before}
-    with MongoClient(mongo, serverSelectionTimeoutMS=3000, directConnection=True) as client:
-        books = client[database]
+    with books_of(environment_of(f"{home}/desk.pid")) as books:
         seen = books["chat_messages"].count_documents({})
         with visitor(admin) as user:
             bots = [create_bot(user), create_bot(user)]
