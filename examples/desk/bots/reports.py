@@ -114,6 +114,10 @@ class Reports:
         self._now = now
         self._lock = threading.Lock()
 
+    def last_due(self) -> datetime:
+        """When the last one was due."""
+        return due(self._now(), self.at)
+
     def next_due(self) -> datetime:
         """When the next one is due."""
         return due(self._now(), self.at) + timedelta(days=1)

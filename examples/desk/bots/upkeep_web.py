@@ -9,7 +9,7 @@ from typing import Any, final
 from examples.desk import clock
 from examples.desk.bots import commands
 from examples.desk.bots.tokens import Bearer
-from examples.desk.bots.upkeep import DELIVERIES, Upkeep
+from examples.desk.bots.upkeep import Upkeep
 from examples.desk.bots.users import ADMIN
 from examples.desk.bots.web import Door
 from examples.desk.errors import DeskError
@@ -113,7 +113,7 @@ def description(routes: Routes) -> Mapping[str, Any]:
         role = getattr(action, "role", "")
         entry: dict[str, Any] = {
             "x-role": role or "anybody",
-            "responses": {"default": {"description": "JSON; an error is {\"error\": \"…\"}"}},
+            "responses": {"default": {"description": 'JSON; an error is {"error": "…"}'}},
             "parameters": [
                 {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _NAME.findall(path)
             ],
@@ -130,6 +130,3 @@ def description(routes: Routes) -> Mapping[str, Any]:
         "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
         "paths": paths,
     }
-
-
-__all__ = ["DELIVERIES", "Counter", "description"]

@@ -1,0 +1,196 @@
+"""What goes on around the bots: the chat, the daily report, rules that raise alerts, backups, and the count of requests.
+
+It asks the floor, where the bots trade, and is asked by nobody there: were it all gone, the bots would trade as before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol, final
+
+from examples.desk.bots import backups
+from examples.desk.bots.commands import Router
+from examples.desk.bots.floor import Floor
+from examples.desk.bots.post import Post
+from examples.desk.bots.reports import Account, Figures, Reports
+from examples.desk.bots.spoken import Spoken
+from examples.desk.bots.store import whole
+from examples.desk.bots.traffic import Traffic
+from examples.desk.bots.users import ADMIN
+from examples.desk.bots.vault import Vault
+from examples.desk.bots.watch import Rule, Watch
+from examples.desk.broker import Broker
+from examples.desk.clock import Clock
+from examples.desk.errors import BrokerError
+from examples.desk.risk import EmergencyStop
+from examples.desk.worker import Worker
+
+DELIVERIES = "report_deliveries"
+BACKUP_EVERY = timedelta(hours=24)
+DISCREPANCY = Decimal("0.01")
+"""The document: reconciliation below 1 %."""
+FREE_DISK = Decimal("0.02")
+"""The least free fraction of the disk under the home folder."""
+
+
+class Alarm(Protocol):
+    """The desk's alerts, by mail and in its ledger."""
+
+    def send(self, kind: str, severity: str, text: str) -> int: ...
+
+
+@final
+class Upkeep:
+    """All of it for one desk; `health` is a word for the whole desk, `drill` says whether something is broken on purpose."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        *,
+        home: Path,
+        stop: EmergencyStop,
+        alarm: Alarm,
+        health: Callable[[], str],
+        drill: Callable[[], bool],
+        post: Post,
+        venues: Mapping[str, str],
+        now: Clock,
+    ) -> None:
+        self.exchanges = venues
+        self.vault = Vault(floor.store, home / "vault.key", now=now)
+        self._floor = floor
+        self._home = home
+        self._alarm = alarm
+        self._health = health
+        self._now = now
+        self.traffic = Traffic(drill=drill)
+        self.reports = Reports(
+            figures=self.figures,
+            post=post.send,
+            remember=lambda delivery: floor.store.database[DELIVERIES].insert_one(dict(delivery)),
+            delivered=lambda moment: floor.store.one(DELIVERIES, kind="daily", due_at=moment) is not None,
+            at=floor.terms.report_at,
+            sender=post.sender,
+            recipient=post.recipient,
+            now=lambda: whole(now()),
+        )
+        spoken = Spoken(
+            lives=floor.life, stop=stop, portfolio=floor.portfolio.summary, health=health, report=self.reports.send_test
+        )
+        self.router = Router(spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
+        self.watch = Watch(self._rules(), alert=lambda name, text: self._raise(name, text), now=now)
+        self.workers = {
+            "reports": Worker("reports", self.reports.turn, every=0.5, now=now),
+            "watch": Worker("watch", self._look, every=1, now=now),
+            "backups": Worker("backups", self._back_up, every=5, now=now),
+        }
+
+    def start(self) -> None:
+        """Begin to look."""
+        for worker in self.workers.values():
+            worker.start()
+
+    def halt(self) -> None:
+        """End all turns."""
+        for worker in self.workers.values():
+            worker.ask_to_halt()
+        for worker in self.workers.values():
+            worker.halt()
+
+    def figures(self, since: datetime, until: datetime) -> Figures:
+        """What the books say of the time from `since` until `until`; equity is that of now."""
+        store = self._floor.store
+
+        def within(collection: str, **wanted: Any) -> list[dict[str, Any]]:
+            return [row for row in store.all(collection, **wanted) if since < row["at"] <= until]
+
+        allocations = within("ledger_events", kind="allocation")
+        return Figures(
+            since=since,
+            until=until,
+            accounts=[
+                self._account(user["name"], len(within("fills_ledger", user=user["name"])))
+                for user in self._floor.users.every()
+                if user["role"] != ADMIN
+            ],
+            trips=len(within("circuit_breaker_state")),
+            allocations=sum((event["amount"] for event in allocations), Decimal(0)),
+        )
+
+    def _account(self, user: str, fills: int) -> Account:
+        found = self._floor.portfolio.summary(user)
+        return Account(
+            user=user,
+            equity=found["equity"],
+            realized=found["realized"],
+            fees=found["fees"],
+            fills=fills,
+            bots=Counter(bot["status"] for bot in found["bots"].values()),
+        )
+
+    def _rules(self) -> tuple[Rule, ...]:
+        errors = self._floor.terms.max_errors_per_hour
+        return (
+            Rule(name="error-rate", limit=f"{errors} failed requests within an hour", look=lambda: self._errors(errors)),
+            Rule(name="health", limit="anything but healthy", look=self._unhealthy),
+            Rule(name="reconciliation", limit=f"{DISCREPANCY:%} of what the exchange says", look=self._unreconciled),
+            Rule(name="disk-space", limit=f"{FREE_DISK:%} free", look=self._disk),
+        )
+
+    def _errors(self, most: int) -> str:
+        seen = self.traffic.failures_of_the_hour()
+        return f"{seen} requests failed within an hour" if seen > most else ""
+
+    def _unhealthy(self) -> str:
+        state = self._health()
+        return "" if state == "healthy" else f"the desk is {state}"
+
+    def _unreconciled(self) -> str:
+        found = [self._floor.portfolio.reconcile(user["name"]) for user in self._floor.users.every() if user["role"] != ADMIN]
+        off = [f"{row['user']} {row['discrepancy']:.4f}" for row in found if row["discrepancy"] >= DISCREPANCY]
+        return f"books and exchange differ: {', '.join(off)}" if off else ""
+
+    def _disk(self) -> str:
+        disk = shutil.disk_usage(self._home)
+        free = Decimal(disk.free) / disk.total
+        return f"{free:.2%} of the disk is free" if free < FREE_DISK else ""
+
+    def _look(self) -> None:
+        self.watch.turn()
+        self._forward()
+
+    def _forward(self) -> None:
+        """Send on what the bots' own breaker has written into the collection alerts."""
+        store = self._floor.store
+        for row in store.all("alerts", kind="circuit-breaker", told_at={"$exists": False}):
+            self._raise(row["kind"], f"{row['bot']}: {row['text']}")
+            store.change("alerts", {"kind": row["kind"], "bot": row["bot"], "at": row["at"]}, told_at=whole(self._now()))
+
+    def _raise(self, kind: str, text: str) -> None:
+        self._alarm.send(kind, "info" if text.startswith("over: ") else "critical", text)
+
+    def _back_up(self) -> None:
+        """A backup when the newest is a day old, or when there is none."""
+        folder = self._home / "backups"
+        found = backups.newest_first(folder)
+        if not found or self._now().timestamp() - found[0].stat().st_mtime >= BACKUP_EVERY.total_seconds():
+            backups.take(self._floor.store.database, folder, now=self._now())
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Every report that a mail server took, the oldest first."""
+        return self._floor.store.all(DELIVERIES)
+
+    def check_key(self, user: str, exchange: str) -> Mapping[str, Any]:
+        """Whether the exchange accepts the key that a user has stored; DeskError if there is none, or it does not open."""
+        key, secret = self.vault.open(user, exchange)
+        account = self._floor.users.named(user)["account"]
+        try:
+            Broker(exchange, self.exchanges[exchange], key=key, secret=secret).balances(account)
+        except BrokerError as error:
+            return {"exchange": exchange, "accepted": False, "reason": error.message}
+        return {"exchange": exchange, "accepted": True, "reason": ""}
