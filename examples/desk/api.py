@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, final
 
 from examples.desk import clock, dashboard, faults, metrics
+from examples.desk.bots.upkeep_web import Counter
 from examples.desk.bots.web import Door
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.gates import Intent
@@ -67,7 +68,7 @@ class Api:
             *venues(self._desk),
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._fault),
-            *Door(self._desk.floor).routes(),
+            *Counter(self._desk.upkeep, Door(self._desk.floor)).routes(),
         )
 
     def _index(self, request: Request) -> Answer:

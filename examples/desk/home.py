@@ -41,6 +41,8 @@ _GITIGNORE = """\
 /attestations/
 /people/
 /EMERGENCY_STOP
+/vault.key
+/deployment/
 """
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, final
 
 from examples.desk import clock
+from examples.desk.bots.traffic import machine
 from examples.desk.errors import BrokerError
 from examples.desk.health import HEALTHY
 from examples.desk.risk import CRITICAL, OK, UNKNOWN, WARNING
@@ -74,6 +75,8 @@ def _families(desk: Service) -> Iterator[_Family]:
     yield _Family(
         "golive_order_permitted", "gauge", "Whether the guard would let an order go.", [({}, int(desk.guard.allows().allowed))]
     )
+    for name, kind, meaning, samples in (*desk.upkeep.traffic.series(), *machine(desk.settings.home.path)):
+        yield _Family(name, kind, meaning, samples)
     yield _Family(
         "desk_scrape_time_seconds",
         "gauge",

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, final
 from examples.desk import cache, clock, docstore, faults
 from examples.desk.adoption import Adoption
 from examples.desk.bots.floor import Floor
+from examples.desk.bots.post import Post
+from examples.desk.bots.upkeep import Upkeep
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
 from examples.desk.errors import BrokerError, DeskError
@@ -112,6 +114,16 @@ class Service:
             halted=self._halted,
             scenario=lambda factor: self.neighbours.steer(TESTNET, price_factor=factor),
         )
+        self.upkeep = Upkeep(
+            self.floor,
+            home=home.path,
+            stop=self.stop_system,
+            health=lambda: str(self.health()["state"]),
+            drill=lambda: bool(faults.switched_on(self)),
+            post=Post.of(settings.environ),
+            venues={TESTNET: self.addresses[TESTNET]},
+            now=clock.now,
+        )
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
             name: BrokerHealth(broker, next(iter(OPENING[name])), now=clock.now) for name, broker in self.brokers.items()
@@ -150,6 +162,7 @@ class Service:
         for trader in self.traders.values():
             trader.worker.start()
         self.routing.start()
+        self.upkeep.start()
         self._write_pid()
         _log.info("the desk is up in mode %s", self.settings.mode)
 
@@ -287,6 +300,7 @@ class Service:
         return f"stop file present: {stop_file}" if os.path.lexists(stop_file) else self.stop_system.refusal()
 
     def _halt(self) -> None:
+        self.upkeep.halt()
         self.floor.halt()
         workers = [*self.workers.values(), self.routing.worker, *(trader.worker for trader in self.traders.values())]
         for worker in workers:

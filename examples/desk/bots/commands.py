@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol, final
 
 from examples.desk.clock import Clock
@@ -247,4 +248,4 @@ class Router:
 
 
 def _plain(value: object) -> bool:
-    return not isinstance(value, (Mapping, list, tuple))
+    return isinstance(value, (str, int, Decimal))

@@ -5,17 +5,21 @@ It asks the floor, where the bots trade, and is asked by nobody there: were it a
 
 from __future__ import annotations
 
+import functools
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from email.message import EmailMessage
+from email.utils import make_msgid
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, final
 
 from examples.desk.bots import backups
 from examples.desk.bots.commands import Router
-from examples.desk.bots.floor import Floor
+from examples.desk.bots.floor import FIRST, Floor
 from examples.desk.bots.post import Post
 from examples.desk.bots.reports import Account, Figures, Reports
 from examples.desk.bots.spoken import Spoken
@@ -26,8 +30,10 @@ from examples.desk.bots.vault import Vault
 from examples.desk.bots.watch import Rule, Watch
 from examples.desk.broker import Broker
 from examples.desk.clock import Clock
-from examples.desk.errors import BrokerError
+from examples.desk.errors import BrokerError, DeskError
 from examples.desk.risk import EmergencyStop
+from examples.desk.settings import credentials
+from examples.desk.symbols import TESTNET
 from examples.desk.worker import Worker
 
 DELIVERIES = "report_deliveries"
@@ -37,11 +43,7 @@ DISCREPANCY = Decimal("0.01")
 FREE_DISK = Decimal("0.02")
 """The least free fraction of the disk under the home folder."""
 
-
-class Alarm(Protocol):
-    """The desk's alerts, by mail and in its ledger."""
-
-    def send(self, kind: str, severity: str, text: str) -> int: ...
+_log = logging.getLogger("desk.system")
 
 
 @final
@@ -54,7 +56,6 @@ class Upkeep:
         *,
         home: Path,
         stop: EmergencyStop,
-        alarm: Alarm,
         health: Callable[[], str],
         drill: Callable[[], bool],
         post: Post,
@@ -65,7 +66,7 @@ class Upkeep:
         self.vault = Vault(floor.store, home / "vault.key", now=now)
         self._floor = floor
         self._home = home
-        self._alarm = alarm
+        self._post = post
         self._health = health
         self._now = now
         self.traffic = Traffic(drill=drill)
@@ -85,13 +86,22 @@ class Upkeep:
         self.router = Router(spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
         self.watch = Watch(self._rules(), alert=lambda name, text: self._raise(name, text), now=now)
         self.workers = {
-            "reports": Worker("reports", self.reports.turn, every=0.5, now=now),
-            "watch": Worker("watch", self._look, every=1, now=now),
-            "backups": Worker("backups", self._back_up, every=5, now=now),
+            name: Worker(name, functools.partial(self._calmly, name, turn), every=every, now=now)
+            for name, turn, every in (
+                ("reports", self.reports.turn, 0.5),
+                ("watch", self.watch.turn, 1),
+                ("alerts", self._forward, 0.5),
+                ("backups", self._back_up, 5),
+            )
         }
+        self._troubles: dict[str, str] = {}
 
     def start(self) -> None:
-        """Begin to look."""
+        """Keep the paper exchange's key for the users of the first day, and begin to look."""
+        key, secret = (self._floor.environ.get(name, "") for name in credentials(TESTNET))
+        for user in FIRST:
+            if key and secret:
+                self.vault.keep(user, TESTNET, key, secret)
         for worker in self.workers.values():
             worker.start()
 
@@ -160,19 +170,39 @@ class Upkeep:
         free = Decimal(disk.free) / disk.total
         return f"{free:.2%} of the disk is free" if free < FREE_DISK else ""
 
-    def _look(self) -> None:
-        self.watch.turn()
-        self._forward()
+    def _calmly(self, name: str, turn: Callable[[], None]) -> None:
+        """One turn; what hinders it is told once, when it begins and when it is over."""
+        from pymongo.errors import PyMongoError
 
-    def _forward(self) -> None:
-        """Send on what the bots' own breaker has written into the collection alerts."""
-        store = self._floor.store
-        for row in store.all("alerts", kind="circuit-breaker", told_at={"$exists": False}):
-            self._raise(row["kind"], f"{row['bot']}: {row['text']}")
-            store.change("alerts", {"kind": row["kind"], "bot": row["bot"], "at": row["at"]}, told_at=whole(self._now()))
+        trouble = ""
+        try:
+            turn()
+        except DeskError as error:
+            trouble = str(error)
+        except PyMongoError as error:
+            trouble = f"the document store does not answer: {type(error).__name__}"
+        if trouble != self._troubles.get(name, ""):
+            self._troubles[name] = trouble
+            (_log.warning if trouble else _log.info)("%s: %s", name, trouble or "goes on")
 
     def _raise(self, kind: str, text: str) -> None:
-        self._alarm.send(kind, "info" if text.startswith("over: ") else "critical", text)
+        severity = "info" if text.startswith("over: ") else "critical"
+        self._floor.store.add("alerts", {"kind": kind, "severity": severity, "text": text, "at": whole(self._now())})
+
+    def _forward(self) -> None:
+        """Mail what stands in the collection alerts and was not mailed yet, whoever wrote it; what is not taken waits."""
+        alerts = self._floor.store.database["alerts"]
+        for row in alerts.find({"sent_at": {"$exists": False}}).limit(20):
+            message = EmailMessage()
+            message["From"], message["To"] = self._post.sender, self._post.recipient
+            message["Subject"] = f"[bots] {row['kind']}"
+            message["Message-ID"] = make_msgid(domain=self._post.sender.rpartition("@")[2])
+            message.set_content(f"{row.get('bot', '')} {row['text']}\n".lstrip())
+            said = self._post.send(message)
+            alerts.update_one(
+                {"_id": row["_id"]},
+                {"$set": {"sent_at": whole(self._now()), "server_said": said, "message_id": message["Message-ID"]}},
+            )
 
     def _back_up(self) -> None:
         """A backup when the newest is a day old, or when there is none."""

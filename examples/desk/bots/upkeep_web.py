@@ -40,10 +40,10 @@ class Counter:
             ("POST", "/api/reports/daily/send-test", admin(self._send_test)),
             ("GET", "/api/admin/alerts/rules", admin(self._rules)),
         )
-        every = (*told, *self._door.routes())
-        described = description(every)
         own = ("GET", "/api/openapi.json", lambda request: answer(described))
-        return self._upkeep.traffic.watched((own, *every))
+        every: Routes = (own, *told, *self._door.routes())
+        described = description(every)
+        return self._upkeep.traffic.watched(every)
 
     def _chat(self, request: Request, who: Bearer) -> Answer:
         message = request.json().get("message")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar, final
@@ -14,7 +15,7 @@ from examples.desk.bots.floor import Floor
 from examples.desk.bots.lifecycle import Forbidden
 from examples.desk.bots.pipeline import FAILED, FILLED, REJECTED, UNKNOWN, Order
 from examples.desk.bots.store import Row, Twin, Unreachable
-from examples.desk.bots.users import ADMIN
+from examples.desk.bots.users import ADMIN, USER
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.symbols import SYMBOLS
 from examples.desk.web import Action, Answer, Refused, Request, Routes, answer
@@ -39,6 +40,18 @@ _REINVESTMENT = ("REINVEST_THRESHOLD", "REINVEST_TOP_N", "REINVEST_PERCENTAGE", 
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """An address that lets only a role in, and says which."""
+
+    role: str
+    action: Callable[..., Answer]
+
+    def __call__(self, request: Request, **names: str) -> Answer:
+        return self.action(request, **names)
+
+
+@final
 class Door:
     """Answers for one floor; every answer to a stranger is 401, to a user who may not 403."""
 
@@ -47,7 +60,7 @@ class Door:
 
     def routes(self) -> Routes:
         """Every address of the bots."""
-        mine, admin = self._mine, self._admin
+        mine, admin = self.mine, self.admin
         return (
             ("GET", "/api/health/ping", self._ping),
             ("POST", "/api/auth/register", self._register),
@@ -94,17 +107,20 @@ class Door:
             raise Refused(401, error.message) from error
         return found
 
-    def _mine(self, action: Callable[..., Answer]) -> Action:
-        return lambda request, **names: _done(lambda: action(request, self.bearer(request), **names))
+    def mine(self, action: Callable[..., Answer]) -> Action:
+        """An address for whoever is signed in; the action gets the bearer too."""
+        return Protected(USER, lambda request, **names: _done(lambda: action(request, self.bearer(request), **names)))
 
-    def _admin(self, action: Callable[..., Answer]) -> Action:
+    def admin(self, action: Callable[..., Answer]) -> Action:
+        """An address for administrators."""
+
         def checked(request: Request, **names: str) -> Answer:
             who = self.bearer(request)
             if who.role != ADMIN:
                 raise Refused(403, "this is for administrators")
             return _done(lambda: action(request, who, **names))
 
-        return checked
+        return Protected(ADMIN, checked)
 
     def _ping(self, request: Request) -> Answer:
         from pymongo.errors import PyMongoError
