@@ -1,4 +1,4 @@
-"""What the bots' documents say, held against what the desk itself tells: addresses, limits, commands, contacts."""
+"""What the bots' documents say, held against what the desk itself tells: addresses, limits, commands."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ _ADDRESS = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[^`]*`")
 _HEADING = re.compile(r"(#{1,6}) +(.*?) *#*")
 _PLACEHOLDER = re.compile(r"\[[A-Z][A-Za-z ]*\](?!\()|<[a-z][a-z-]*>|/path/to|_{4,}|\bTODO\b|\bTBD\b|X{3,}|YYYY|your-")
 _STEP = re.compile(r"\d+\. ")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"\+\d[\d ]{7,}\d")
 
 
 def api_readme(api: str, path: str) -> dict[str, Any]:
@@ -92,20 +90,6 @@ def procedure(path: str, section: str) -> dict[str, Any]:
         "steps_without_command": [step[:60] for step, found in zip(steps, commands, strict=True) if not found],
         "commands": sum(map(len, commands)),
         "placeholders": _placeholders(text),
-    }
-
-
-def contact(path: str, role: str) -> dict[str, Any]:
-    """Facts on the line of one role in the table of contacts; no phone number, no address."""
-    text = _sections(Path(path).read_text(encoding="utf-8")).get("contacts", "")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    entries = [row for row in rows if row[0] == role]
-    cells = entries[0][1:] if entries else []
-    return {
-        "entries": len(entries),
-        "name": cells[0] if cells else "",
-        "ways": sum(bool(_MAIL.fullmatch(cell) or _PHONE.fullmatch(cell)) for cell in cells[1:]),
-        "placeholders": _placeholders(" ".join(cells)),
     }
 
 
