@@ -56,9 +56,10 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
     desk = Service(settings.load(home, environ))
     try:
         desk.start()
-        server = Server(Api(desk).routes())
+        routes = Api(desk).routes()
+        server = Server(routes)
         server.start()
-        urls = {"api": server.url, **desk.addresses}
+        urls = {"api": server.url, **desk.addresses, **desk.open_front(routes)}
         print(jsontext.dumps({"urls": urls, "variables": variables(desk.settings.home.path, urls)}), flush=True)
         end.wait()
         server.stop()
@@ -95,6 +96,7 @@ def _woken(number: int, frame: FrameType | None) -> None:
 def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
     """The environment variables that golive.yaml of the desk asks for."""
     host, _, port = urls["cache"].rpartition(":")
+    mail_host, _, mail_port = urls["mail"].rpartition(":")
     mongo_host, _, mongo_port = urls["docstore"].rpartition(":")
     return {
         "DESK_HOME": str(home),
@@ -103,6 +105,13 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
         "DESK_KRAKEN": urls["kraken"],
         "DESK_TESTNET": urls["testnet"],
         "DESK_VALR": urls["valr"],
+        "DESK_HTTPS": urls["https"],
+        "DESK_HTTPS_PORT": urls["https"].rpartition(":")[2],
+        "DESK_HTTP": urls["http"],
+        "DESK_CA": str(settings.Home(path=home).ca),
+        "DESK_MAIL": str(settings.Home(path=home).mail),
+        "DESK_SMTP_HOST": mail_host,
+        "DESK_SMTP_PORT": mail_port,
         "DESK_CACHE": urls["cache"],
         "DESK_CACHE_HOST": host,
         "DESK_CACHE_PORT": port,

@@ -25,6 +25,8 @@ _GITIGNORE = """\
 *.sqlite*
 *.lock
 /exchanges/
+/tls/
+/mail/
 /logs/
 /records/
 /backups/

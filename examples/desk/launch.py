@@ -26,7 +26,7 @@ from examples.desk.bots import tokens
 from examples.desk.docstore import DATABASE
 from examples.desk.errors import DeskError
 from examples.desk.home import prepare
-from examples.desk.settings import BOT_SECRETS, ROOT, SECRETS, Home, credentials, read_dotenv
+from examples.desk.settings import BOT_SECRETS, POST_PORT, ROOT, SECRETS, Home, credentials, read_dotenv
 from examples.desk.venues.dialects.coinbase import made_up_secret as private_key
 from examples.desk.web import LOOPBACK
 
@@ -98,10 +98,11 @@ def launch(
         folder.trusted_keys.write_text("".join(f"{line}\n" for line in keys), encoding="ascii")
         folder.trusted_keys.chmod(0o600)
     keys_and_secrets = {name: "" if environ.get(name) == "" else made_up(name) for name in (*SECRETS, *BOT_SECRETS)}
+    reserved = _reserved()
     with open(folder.system_log.parent / "stderr.log", "ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk", "serve", "--home", str(folder.path), "--tethered"],
-            cwd=ROOT, env=_environment(folder, environ, keys_and_secrets, faults=faults),
+            cwd=ROOT, env=_environment(folder, environ, _mail(reserved), keys_and_secrets, faults=faults),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
         )  # fmt: skip
         started = errors.tell()
@@ -115,6 +116,8 @@ def launch(
         process.kill()
         process.wait()
         raise
+    finally:
+        reserved.close()
     return Desk(
         home=folder.path,
         pid=process.pid,
@@ -160,12 +163,30 @@ def _store_url(environ: Mapping[str, str]) -> str:
     raise DeskError("there is no free port for the document store", hint="see what listens on 20000 to 32000")
 
 
-def _environment(folder: Home, environ: Mapping[str, str], made: Mapping[str, str], *, faults: bool) -> dict[str, str]:
+def _reserved() -> socket.socket:
+    """A port of the mail server that nobody else can get before the desk's child listens there.
+
+    It is bound and does not listen: on Linux, a socket that also allows its address to be used again may listen beside it.
+    """
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((LOOPBACK, 0))
+    return sock
+
+
+def _mail(reserved: socket.socket) -> Mapping[str, str]:
+    port = str(reserved.getsockname()[1])
+    return {"SMTP_HOST": LOOPBACK, "SMTP_PORT": port, POST_PORT: port}
+
+
+def _environment(
+    folder: Home, environ: Mapping[str, str], mail: Mapping[str, str], made: Mapping[str, str], *, faults: bool
+) -> dict[str, str]:
     told = read_dotenv(folder.dotenv)
     told |= {name: environ[name] for name in told if name in environ}
     needed = {name: environ[name] for name in _INHERITED if name in environ}
     store = {"MONGO_URL": _store_url(environ)}
-    return {**needed, **told, **made, **store, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
+    return {**needed, **mail, **told, **made, **store, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
 
 
 def _line(pipe: IO[bytes], seconds: float) -> bytes:

@@ -13,11 +13,11 @@ from typing import final
 
 from examples.desk import jsontext
 from examples.desk.errors import DeskError
-from examples.desk.settings import BOT_SECRETS, ROOT, SECRETS
+from examples.desk.settings import BOT_SECRETS, POST_PORT, ROOT, SECRETS, SMTP_PASSWORD, SMTP_USER
 from examples.desk.street import CONTROL
 from examples.desk.web import call
 
-STORES = ("cache", "docstore")
+STORES = ("cache", "docstore", "mail")
 """Neighbours without an HTTP door of their own; the lever moves them."""
 
 
@@ -30,10 +30,11 @@ class Neighbours:
         self._addresses: Mapping[str, str] = {}
         inherited = {name: value for name, value in os.environ.items() if name not in (*SECRETS, *BOT_SECRETS)}
         credentials = {name: environ.get(name, "") for name in SECRETS} | {"MONGO_URL": environ.get("MONGO_URL", "")}
+        post = {name: environ[name] for name in (SMTP_USER, SMTP_PASSWORD, POST_PORT) if name in environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk.street", "--store", str(store)],
             cwd=ROOT,
-            env={**inherited, **credentials, CONTROL: self._control},
+            env={**inherited, **credentials, **post, CONTROL: self._control},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

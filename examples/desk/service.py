@@ -23,7 +23,9 @@ from examples.desk.bots.post import Post
 from examples.desk.bots.upkeep import Upkeep
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
+from examples.desk.certificates import Authority
 from examples.desk.errors import BrokerError, DeskError
+from examples.desk.front import Front
 from examples.desk.gates import Gates, Intent
 from examples.desk.guarding import guard_of
 from examples.desk.health import DEGRADED, HEALTHY, UNHEALTHY, BrokerHealth, of_threads, of_workers
@@ -35,9 +37,10 @@ from examples.desk.orders import OrderPath
 from examples.desk.positions import Positions
 from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
 from examples.desk.routing.room import Routing
-from examples.desk.settings import Settings, credentials
+from examples.desk.settings import Settings, credentials, with_mail_password, with_mail_server
 from examples.desk.symbols import ACCOUNTS, BROKERS, OPENING, SYMBOLS, TESTNET, VENUES
 from examples.desk.trading import Trader
+from examples.desk.web import Routes
 from examples.desk.worker import Worker
 
 if TYPE_CHECKING:
@@ -70,12 +73,18 @@ class Service:
         settings, home = self.settings, self.settings.home
         self._lock_home()
         open_logs(home.execution_log, home.system_log)
+        settings = self.settings = with_mail_password(settings)
         self.neighbours = Neighbours(home.street, settings.environ)
         self._ends.callback(self.neighbours.close)
+        authority = Authority()
+        authority.write(home.ca)
+        self.front = Front(authority, home.certificate)
+        self._ends.callback(self.front.down)
         self.ledger = Ledger(home.ledger)
         self._ends.callback(self.ledger.close)
         self.guard = guard_of(settings)
         self.addresses = self.neighbours.addresses
+        settings = self.settings = with_mail_server(settings, self.addresses["mail"])
         self.brokers = {name: self._broker(name) for name in VENUES}
         self.capital = Capital(self.ledger, self.brokers, buffer=settings.capital_buffer, now=clock.now)
         self.positions = Positions(self.ledger, self.capital)
@@ -120,7 +129,7 @@ class Service:
             stop=self.stop_system,
             health=lambda: str(self.health()["state"]),
             drill=lambda: bool(faults.switched_on(self)),
-            post=Post.of(settings.environ),
+            post=Post.of(settings.environ, ca_file=home.ca),
             venues={TESTNET: self.addresses[TESTNET]},
             now=clock.now,
         )
@@ -165,6 +174,11 @@ class Service:
         self.upkeep.start()
         self._write_pid()
         _log.info("the desk is up in mode %s", self.settings.mode)
+
+    def open_front(self, routes: Routes) -> Mapping[str, str]:
+        """Let the world in over TLS; the addresses of the front."""
+        self.front.open(routes)
+        return self.front.addresses
 
     def stop(self) -> None:
         """End all threads, close everything, give the home folder back."""

@@ -5,8 +5,10 @@ A switch that is not set, or is set to anything else than its live value, means 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -77,6 +79,18 @@ class Home:
     @property
     def street(self) -> Path:
         return self.path / "exchanges"
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "tls" / "ca.pem"
+
+    @property
+    def certificate(self) -> Path:
+        return self.path / "tls" / "desk.pem"
+
+    @property
+    def mail(self) -> Path:
+        return self.path / "mail"
 
     @property
     def lock(self) -> Path:
@@ -170,8 +184,27 @@ FORGE_TOKEN = "FORGE_TOKEN"  # noqa: S105 - the name of a variable
 SECRETS = (*(variable for venue in VENUES for variable in credentials(venue)), FORGE_TOKEN)
 """The names of all variables that hold keys and secrets, but those of the bots."""
 
-BOT_SECRETS = ("JWT_SECRET", "ADMIN_PASSWORD", "OPENAI_API_KEY", "SMTP_PASSWORD")
+POST_PORT = "DESK_POST_PORT"
+SMTP_USER = "SMTP_USER"
+SMTP_PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - the name of a variable
+
+BOT_SECRETS = ("JWT_SECRET", "ADMIN_PASSWORD", "OPENAI_API_KEY", SMTP_PASSWORD)
 """The names of the variables that hold the bots' secrets."""
+
+
+def with_mail_password(settings: Settings) -> Settings:
+    """The settings of a desk that was started by hand: a mail password is made up for it; an empty one stays empty."""
+    return _with(settings, {SMTP_PASSWORD: secrets.token_hex(20)})
+
+
+def with_mail_server(settings: Settings, address: str) -> Settings:
+    """The settings with the street's mail server where no other is named."""
+    host, _, port = address.rpartition(":")
+    return _with(settings, {"SMTP_HOST": host, "SMTP_PORT": port})
+
+
+def _with(settings: Settings, defaults: Mapping[str, str]) -> Settings:
+    return dataclasses.replace(settings, environ={**defaults, **settings.environ})
 
 
 def _number(values: Mapping[str, str], name: str, default: str, least: Decimal, most: Decimal) -> Decimal:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import jsontext
 from examples.desk.cache import Cache
-from examples.desk.settings import credentials, port_of
+from examples.desk.post_office import PostOffice
+from examples.desk.settings import POST_PORT, SMTP_PASSWORD, SMTP_USER, Home, credentials, port_of
 from examples.desk.symbols import OPENING, TESTNET, VALR, VENUES, traded
 from examples.desk.venues.exchange import Exchange
 from examples.desk.web import Answer, Refused, Request, Server, answer
@@ -55,9 +56,19 @@ class Street:
             )
         self.cache = Cache()
         self.docstore = DocumentServer(store / "docstore.sqlite", port_of(environ.get("MONGO_URL", "")))
+        # the home is the folder that the street's own folder lies in
+        home = Home(path=store.absolute().parent)
+        self.post = PostOffice(
+            home.mail,
+            certificate=home.certificate,
+            user=environ.get(SMTP_USER, ""),
+            password=environ.get(SMTP_PASSWORD, ""),
+            port=int(environ.get(POST_PORT, "0")),
+        )
         self.lever = Server(
             (
                 ("POST", "/cache", lambda request: self._steer(self.cache, request)),
+                ("POST", "/mail", self._steer_post),
                 ("POST", "/docstore", lambda request: self._steer(self.docstore, request)),
             )
         )
@@ -69,7 +80,13 @@ class Street:
     def addresses(self) -> Mapping[str, str]:
         """Where everything listens: a URL for each exchange and for the lever, host and port for the stores."""
         urls = {name: exchange.server.url for name, exchange in self.exchanges.items()}
-        return {**urls, "cache": self.cache.address, "docstore": self.docstore.address, "lever": self.lever.url}
+        return {
+            **urls,
+            "cache": self.cache.address,
+            "docstore": self.docstore.address,
+            "mail": self.post.address,
+            "lever": self.lever.url,
+        }
 
     def close(self) -> None:
         """Close the stores; everything that listens ends with the process."""
@@ -77,10 +94,21 @@ class Street:
             exchange.close()
         self.docstore.close()
 
-    def _steer(self, store: Cache | DocumentServer, request: Request) -> Answer:
+    def _allowed(self, request: Request) -> Mapping[str, object]:
         if not hmac.compare_digest(request.headers.get("x-control", "").encode(), self._control.encode()):
             raise Refused(401, "unauthorized")
-        if request.json().get("up") is True:
+        return request.json()
+
+    def _steer_post(self, request: Request) -> Answer:
+        wish = self._allowed(request)
+        if "refuse" in wish:
+            self.post.refuse(wish["refuse"] is True)
+        if "up" in wish:
+            (self.post.up if wish["up"] is True else self.post.down)()
+        return answer({"ok": True})
+
+    def _steer(self, store: Cache | DocumentServer, request: Request) -> Answer:
+        if self._allowed(request).get("up") is True:
             store.up()
         else:
             store.down()

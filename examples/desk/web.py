@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,13 +86,26 @@ class Server(ThreadingHTTPServer):
     """Serves routes on a free loopback port from its own thread."""
 
     daemon_threads = True
-    allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, routes: Routes, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        *,
+        port: int = 0,
+        headers: Mapping[str, str] | None = None,
+        otherwise: Action | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`headers` stand in every answer, `otherwise` answers what no route takes, `tls` is the context of a secure port."""
+        self.extra = headers or {}
+        self._otherwise = otherwise
         self._routes = [(method, _pattern(path), action) for method, path, action in routes]
         self._thread: threading.Thread | None = None
         super().__init__((LOOPBACK, port), _Handler)
+        if tls is not None:
+            # the handshake waits for the caller's own thread, so that a caller who says nothing holds up nobody
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def url(self) -> str:
@@ -122,10 +136,13 @@ class Server(ThreadingHTTPServer):
                 allowed.append(method)
         if allowed:
             raise Refused(405, f"{request.path} takes {' and '.join(allowed)}")
+        if self._otherwise is not None:
+            return self._otherwise(request)
         raise Refused(404, f"nothing is at {request.path}")
 
     def server_bind(self) -> None:
         # the base class asks a name server for the name of the machine here, which can take seconds
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
@@ -155,6 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Content-Type": reply.content_type,
             "Content-Length": str(len(reply.content)),
             "Cache-Control": "no-store",
+            **self.server.extra,
             **reply.headers,
         }.items():
             self.send_header(name, value)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
+import smtplib
+import socket
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from examples.desk import faults
 from examples.desk.cache import ask
@@ -19,6 +25,36 @@ def _cache_answers(desk: Any) -> bool:
         return False
 
 
+def _listens(port: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def _redirects(desk: Any) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", int(desk.desk.variables["DESK_HTTP"].rpartition(":")[2]), timeout=5)
+    try:
+        connection.request("GET", "/mode")
+        return connection.getresponse().status == 308
+    finally:
+        connection.close()
+
+
+def _days_left(desk: Any) -> int:
+    told = ssl.get_server_certificate(("127.0.0.1", int(desk.desk.variables["DESK_HTTPS_PORT"])), timeout=5)
+    return (x509.load_pem_x509_certificate(told.encode()).not_valid_after_utc - datetime.now(UTC)).days
+
+
+def _takes_mail(desk: Any) -> bool:
+    with smtplib.SMTP(desk.desk.variables["DESK_SMTP_HOST"], int(desk.desk.variables["DESK_SMTP_PORT"]), timeout=5) as server:
+        server.starttls(context=ssl.create_default_context(cafile=desk.desk.variables["DESK_CA"]))
+        server.login("desk", desk.desk.secrets["SMTP_PASSWORD"])
+        server.mail("desk@amarktai.invalid")
+        return server.rcpt("somebody@amarktai.invalid")[0] == 250
+
+
 # what is to be seen while all is well, and is not while the fault is on
 SEEN: dict[str, Callable[[Any], bool]] = {
     "adoption-failed": lambda desk: desk.get("/adoption")["failures"] == [],
@@ -27,6 +63,11 @@ SEEN: dict[str, Callable[[Any], bool]] = {
     ),
     "cache-down": _cache_answers,
     "docstore-down": lambda desk: desk.get("/docstore/health")["state"] == "healthy",
+    "certificate-expiring": lambda desk: _days_left(desk) > 14,
+    "front-down": lambda desk: _listens(desk.desk.variables["DESK_HTTPS_PORT"]),
+    "mail-down": lambda desk: _listens(desk.desk.variables["DESK_SMTP_PORT"]),
+    "mail-refuses": lambda desk: _takes_mail(desk),
+    "redirect-off": lambda desk: _redirects(desk),
     "ess-active": lambda desk: desk.get("/ess")["state"] == "inactive",
     "metrics-empty": lambda desk: desk.get("/metrics.size") > 0,
     "no-testnet-history": lambda desk: sum(t["environment"] == "testnet" for t in desk.get("/trades")["trades"]) >= 4,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from examples.desk import clock
 from examples.desk.errors import DeskError
+from examples.desk.front import EXPIRING
 from examples.desk.symbols import TESTNET, Account
 
 if TYPE_CHECKING:
@@ -103,6 +104,36 @@ def put_history_away(desk: Service, subject: str) -> None:
 def bring_history_back(desk: Service, subject: str) -> None:
     """The testnet trades are back."""
     desk.ledger.write("UPDATE trades SET environment = ? WHERE environment = ?", TESTNET, _PUT_AWAY)
+
+
+def let_certificate_run_out(desk: Service, subject: str) -> None:
+    """The front serves a certificate that has only days left."""
+    desk.front.renew(life=EXPIRING)
+
+
+def renew_certificate(desk: Service, subject: str) -> None:
+    """The front serves a certificate as good as any."""
+    desk.front.renew()
+
+
+def serve_in_the_clear(desk: Service, subject: str) -> None:
+    """The plain port serves the API instead of sending callers to TLS."""
+    desk.front.redirect(False)
+
+
+def redirect_again(desk: Service, subject: str) -> None:
+    """The plain port sends callers to TLS."""
+    desk.front.redirect(True)
+
+
+def close_front(desk: Service, subject: str) -> None:
+    """Nobody listens on the two ports of the front."""
+    desk.front.down()
+
+
+def open_front(desk: Service, subject: str) -> None:
+    """The front listens on the same ports again."""
+    desk.front.up()
 
 
 def silence_metrics(desk: Service, subject: str) -> None:

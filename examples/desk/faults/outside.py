@@ -103,6 +103,26 @@ def bring_docstore_up(desk: Service, subject: str) -> None:
     desk.neighbours.steer("docstore", up=True)
 
 
+def close_post(desk: Service, subject: str) -> None:
+    """Nobody listens on the mail server's port."""
+    desk.neighbours.steer("mail", up=False)
+
+
+def open_post(desk: Service, subject: str) -> None:
+    """The mail server listens on the same port again."""
+    desk.neighbours.steer("mail", up=True)
+
+
+def refuse_mail(desk: Service, subject: str) -> None:
+    """The mail server takes no recipient."""
+    desk.neighbours.steer("mail", refuse=True)
+
+
+def accept_mail(desk: Service, subject: str) -> None:
+    """The mail server takes recipients again."""
+    desk.neighbours.steer("mail", refuse=False)
+
+
 def drop_prices(desk: Service, subject: str) -> None:
     """A crash on all exchanges: the equity falls past the limit, and the risk state follows from that."""
     for broker in BROKERS:
