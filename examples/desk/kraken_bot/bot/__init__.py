@@ -1,0 +1,1 @@
+"""What the bot needs around its trading."""

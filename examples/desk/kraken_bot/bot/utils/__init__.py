@@ -1,0 +1,1 @@
+"""Parts of the bot's surroundings that every program of it uses."""
