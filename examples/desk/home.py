@@ -11,6 +11,7 @@ from pathlib import Path
 
 from examples.desk import clock
 from examples.desk.errors import DeskError
+from examples.desk.kraken_bot import keeping
 from examples.desk.office.papers import Papers
 from examples.desk.office.repository import Repository
 from examples.desk.routing import repository
@@ -30,6 +31,7 @@ _GITIGNORE = """\
 /logs/
 /records/
 /backups/
+/bot/
 /remote.git/
 /helios/
 /helios-remote.git/
@@ -56,6 +58,7 @@ def prepare(path: Path) -> Sequence[str]:
         for folder in (home.execution_log.parent, home.street):
             folder.mkdir(mode=0o700, exist_ok=True)
         _bring_variables(home)
+        keeping.bring(home.path)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
         return (*_bring_settings(home), *repository.bring(home.path, clock.now()))
     except OSError as error:

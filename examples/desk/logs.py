@@ -1,10 +1,12 @@
-"""The two logs of the desk: what became of orders, and what became of the system. Times are UTC."""
+"""The logs of the desk: what became of orders, what became of the system, and what went wrong in either. Times are UTC."""
 
 from __future__ import annotations
 
 import logging
 import time
 from pathlib import Path
+
+from examples.desk.kraken_bot.bot.utils.log_rotation import rotating
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
 
@@ -18,14 +20,17 @@ def formatter() -> logging.Formatter:
 
 def open_logs(execution: Path, system: Path) -> None:
     """Append from now on to these files; what an earlier call in this process opened is closed."""
+    anomalies = rotating(system.with_name("anomalies.log"))
+    anomalies.setFormatter(formatter())
+    anomalies.setLevel(logging.ERROR)
     for name, path in (("desk.execution", execution), ("desk.system", system)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = rotating(path)
         handler.setFormatter(formatter())
         logger = logging.getLogger(name)
         for old in list(logger.handlers):
             logger.removeHandler(old)
             old.close()
         logger.addHandler(handler)
+        logger.addHandler(anomalies)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -55,6 +55,10 @@ def _families(desk: Service) -> Iterator[_Family]:
     yield _Family("desk_risk_state", "gauge", "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", [({}, _STATES[risk.state])])
     if risk.drawdown is not None:
         yield _Family("desk_drawdown_ratio", "gauge", "Fall from the highest equity, as a fraction.", [({}, risk.drawdown)])
+    bot = desk.keeping.figures()
+    yield _Family("bot_closed_trades", "gauge", "Closed trades of the bot at Kraken.", [({}, bot["trades"])])
+    yield _Family("bot_roi_percent", "gauge", "Their profit, in percent of the opening equity.", [({}, bot["roi"])])
+    yield _Family("bot_max_drawdown_ratio", "gauge", "Their deepest fall, as a fraction.", [({}, bot["drawdown"])])
     active = desk.stop_system.state()["state"] != "inactive"
     yield _Family("desk_ess_active", "gauge", "Whether the emergency stop is active.", [({}, int(active))])
     yield _Family(

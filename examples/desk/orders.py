@@ -91,8 +91,8 @@ class OrderPath:
             )  # fmt: skip
         try:
             self._gates.let_through(intent, key, probe=probe)
-            if intent.environment == LIVE and self._settings.dry_run:
-                self._simulate(number, key, intent)
+            if intent.environment == LIVE and (switch := self._simulates(intent)):
+                self._simulate(number, key, intent, switch)
             else:
                 activation = self._permission(intent) if intent.environment == LIVE else ""
                 self._send(number, key, intent, activation)
@@ -111,9 +111,15 @@ class OrderPath:
             raise Stopped(SKIPPED, "guard", permission.reason, line=permission.skip_line(intent))
         return permission.activation
 
-    def _simulate(self, number: int, key: str, intent: Intent) -> None:
+    def _simulates(self, intent: Intent) -> str:
+        """The switch because of which a real order is only simulated; empty if none is in the way."""
+        if self._settings.dry_run:
+            return "DRY_RUN_MODE is not false"
+        return "IS_LIVE is not true" if ACCOUNTS[intent.account].broker == "kraken" and not self._settings.kraken_live else ""
+
+    def _simulate(self, number: int, key: str, intent: Intent, switch: str) -> None:
         self._capital.release(key)
-        self._settle(number, state=SIMULATED, environment=SIMULATED, reason="DRY_RUN_MODE is not false")
+        self._settle(number, state=SIMULATED, environment=SIMULATED, reason=switch)
         _log.info("[ORDER_SIMULATED] %s - nothing was sent", intent)
 
     def _send(self, number: int, key: str, intent: Intent, activation: str) -> None:

@@ -30,6 +30,7 @@ from examples.desk.gates import Gates, Intent
 from examples.desk.guarding import guard_of
 from examples.desk.health import DEGRADED, HEALTHY, UNHEALTHY, BrokerHealth, of_threads, of_workers
 from examples.desk.isolation import Isolation
+from examples.desk.kraken_bot.keeping import Keeping
 from examples.desk.ledger import Ledger
 from examples.desk.logs import open_logs
 from examples.desk.neighbours import Neighbours
@@ -133,6 +134,7 @@ class Service:
             venues={TESTNET: self.addresses[TESTNET]},
             now=clock.now,
         )
+        self.keeping = Keeping(home.path, home.ledger, self.brokers["kraken"], now=clock.now)
         self.adoption = Adoption(self.ledger, self.positions, self.brokers, now=clock.now)
         self.broker_health = {
             name: BrokerHealth(broker, next(iter(OPENING[name])), now=clock.now) for name, broker in self.brokers.items()
@@ -170,6 +172,7 @@ class Service:
             self.workers[name].start()
         for trader in self.traders.values():
             trader.worker.start()
+        self.keeping.start()
         self.routing.start()
         self.upkeep.start()
         self._write_pid()
@@ -316,7 +319,8 @@ class Service:
     def _halt(self) -> None:
         self.upkeep.halt()
         self.floor.halt()
-        workers = [*self.workers.values(), self.routing.worker, *(trader.worker for trader in self.traders.values())]
+        traders = (trader.worker for trader in self.traders.values())
+        workers = [*self.workers.values(), self.routing.worker, self.keeping.worker, *traders]
         for worker in workers:
             worker.ask_to_halt()
         for worker in workers:

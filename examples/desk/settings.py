@@ -17,6 +17,7 @@ from typing import final
 from urllib.parse import urlsplit
 
 from examples.desk.errors import DeskError
+from examples.desk.kraken_bot.crypto_trading_bot.config import is_live
 from examples.desk.symbols import VENUES
 from examples.desk.web import LOOPBACK
 
@@ -126,6 +127,11 @@ class Settings:
     def app_store_mode(self) -> bool:
         """Whether the desk is only shown around, as app stores demand it."""
         return self.environ.get("APP_STORE_MODE", "false") != "false"
+
+    @property
+    def kraken_live(self) -> bool:
+        """Whether the bot at Kraken trades for real (document 002); its orders are simulated otherwise."""
+        return is_live(self.environ)
 
     @property
     def mode(self) -> str:

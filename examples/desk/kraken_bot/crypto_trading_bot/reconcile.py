@@ -7,6 +7,7 @@ has to be looked at only while it is recent.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,9 +22,9 @@ _HELD = (
     "SELECT p.account, p.symbol, p.quantity FROM positions p JOIN accounts a USING (account)"
     " WHERE a.broker = 'kraken' AND p.environment = 'live'"
 )
-_FILLED = (
-    "SELECT o.exchange_order_id, o.account FROM orders o JOIN accounts a USING (account)"
-    " WHERE a.broker = 'kraken' AND o.environment = 'live' AND o.state = 'filled'"
+_ORDERS = (
+    "SELECT o.idempotency_key AS key, o.account, o.state FROM orders o JOIN accounts a USING (account)"
+    " WHERE a.broker = 'kraken' AND o.environment = 'live'"
 )
 _BEGAN = "SELECT min(created_at) AS began FROM orders"
 _ACCOUNTS = "SELECT account FROM accounts WHERE broker = 'kraken' AND kind = 'live' ORDER BY account"
@@ -53,7 +54,7 @@ def reconcile(ledger: Path, exchange: Exchange, now: datetime | None = None) -> 
     try:
         connection.row_factory = sqlite3.Row
         books = {name: connection.execute(query).fetchall() for name, query in
-                 (("held", _HELD), ("filled", _FILLED), ("began", _BEGAN), ("accounts", _ACCOUNTS))}  # fmt: skip
+                 (("held", _HELD), ("orders", _ORDERS), ("began", _BEGAN), ("accounts", _ACCOUNTS))}  # fmt: skip
     finally:
         connection.close()
     for row in books["accounts"]:
@@ -65,9 +66,19 @@ def reconcile(ledger: Path, exchange: Exchange, now: datetime | None = None) -> 
             continue
         report["accounts"].append(account)
         _balances(report, account, [held for held in books["held"] if held["account"] == account], balances)
-        _trades(
-            report, account, [o for o in books["filled"] if o["account"] == account], trades, books["began"][0]["began"] or ""
-        )
+        orders = {row["key"]: row["state"] for row in books["orders"] if row["account"] == account}
+        _trades(report, account, orders, trades, books["began"][0]["began"] or "")
+    return report
+
+
+def settled(ledger: Path, exchange: Exchange) -> dict[str, Any]:
+    """The report, looked at once more if something differs, because an order may be on its way from one to the other."""
+    report = reconcile(ledger, exchange)
+    for _ in range(3):
+        if not report["balance_diffs"] and not report["mismatches"]:
+            break
+        time.sleep(0.2)
+        report = reconcile(ledger, exchange)
     return report
 
 
@@ -81,14 +92,14 @@ def _balances(report: dict[str, Any], account: str, held: Sequence[sqlite3.Row],
 
 
 def _trades(
-    report: dict[str, Any], account: str, filled: Sequence[sqlite3.Row], trades: Sequence[Mapping[str, Any]], began: str
+    report: dict[str, Any], account: str, orders: Mapping[str, str], trades: Sequence[Mapping[str, Any]], began: str
 ) -> None:
-    ours = {row["exchange_order_id"] for row in filled}
-    theirs = {str(trade["order_id"]): str(trade["at"]) for trade in trades}
-    report["compared_trades"] += len(ours | theirs.keys())
-    for order in sorted(ours - theirs.keys()):
+    filled = {key for key, state in orders.items() if state == "filled"}
+    theirs = {str(trade["client_order_id"]): str(trade["at"]) for trade in trades}
+    report["compared_trades"] += len(filled | theirs.keys())
+    for order in sorted(filled - theirs.keys()):
         report["mismatches"].append({"account": account, "order": order, "why": "the exchange does not know it"})
-    for order in sorted(theirs.keys() - ours):
+    for order in sorted(theirs.keys() - orders.keys()):
         if theirs[order] < began:
             report["legacy_unmatched"].append({"account": account, "order": order, "at": theirs[order]})
         else:

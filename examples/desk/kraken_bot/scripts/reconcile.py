@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from common import client, options
-from crypto_trading_bot.reconcile import reconcile
+from crypto_trading_bot.reconcile import settled
 
 told = options(__doc__)
-report = reconcile(told.home / "ledger.sqlite", client(told))
+report = settled(told.home / "ledger.sqlite", client(told))
 print(f"accounts compared: {len(report['accounts'])}")
 print(f"balances compared: {report['compared_balances']}")
 print(f"trades compared: {report['compared_trades']}")

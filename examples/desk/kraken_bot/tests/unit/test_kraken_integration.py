@@ -24,7 +24,7 @@ from crypto_trading_bot.risk_guard import RiskGuard, simulated
 LEDGER = """
 CREATE TABLE accounts(account TEXT, broker TEXT, kind TEXT);
 CREATE TABLE positions(account TEXT, environment TEXT, symbol TEXT, quantity TEXT);
-CREATE TABLE orders(exchange_order_id TEXT, account TEXT, environment TEXT, state TEXT, created_at TEXT);
+CREATE TABLE orders(idempotency_key TEXT, account TEXT, environment TEXT, state TEXT, created_at TEXT);
 INSERT INTO accounts VALUES ('beta', 'kraken', 'live');
 INSERT INTO positions VALUES ('beta', 'live', 'BTCUSDT', '0.5');
 INSERT INTO orders VALUES ('KR-1', 'beta', 'live', 'filled', '2026-01-02T00:00:00Z');
@@ -42,7 +42,7 @@ class Exchange:
         return {"BTC": Decimal(self.btc), "USDT": Decimal(1)}
 
     def trades(self, account: str) -> list[dict[str, Any]]:
-        return [{"order_id": order, "at": at} for order, at in self.orders.items()]
+        return [{"client_order_id": order, "at": at} for order, at in self.orders.items()]
 
 
 @pytest.fixture
