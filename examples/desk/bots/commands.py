@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -110,11 +110,11 @@ class Desk(Protocol):
     def report(self) -> Mapping[str, Any]: ...
 
 
-def understand(sentence: str) -> Wish | None:
+def understand(sentence: str, words: Sequence[Word] = WORDS) -> Wish | None:
     """The command in a sentence, or None; politeness, capitals and a full stop do not matter."""
     text = " ".join(sentence.lower().split())
     text = _POLITE.sub("", text)
-    for word in WORDS:
+    for word in words:
         match = word.pattern.fullmatch(text)
         if match:
             return Wish(word=word, subject=match.groupdict().get("name") or "")
@@ -142,6 +142,7 @@ class Router:
         now: Clock,
         token: Callable[[], str] = lambda: secrets.token_urlsafe(12),
     ) -> None:
+        self.words: Sequence[Word] = WORDS
         self._desk = desk
         self._record = record
         self._now = now
@@ -156,7 +157,7 @@ class Router:
         confirmed = _CONFIRM.fullmatch(" ".join(sentence.split()))
         if confirmed:
             return self._told(person, "confirm", self._confirm(person, confirmed["token"]))
-        wish = understand(sentence)
+        wish = understand(sentence, self.words)
         if wish is None:
             examples = ", ".join(word.example for word in self._open_to(person))
             reply = Reply(outcome="not-understood", text=f"I did not understand that. I know: {examples}.")
@@ -230,7 +231,7 @@ class Router:
         return f"Bot {subject} is now {facts['status']}.", facts
 
     def _open_to(self, person: Person) -> list[Word]:
-        return [word for word in WORDS if not word.admin or person.role == ADMIN]
+        return [word for word in self.words if not word.admin or person.role == ADMIN]
 
     def _told(self, person: Person, sentence: str, reply: Reply) -> Reply:
         self._record(

@@ -43,7 +43,7 @@ class Spoken:
     ) -> None:
         self._lives = lives
         self._stop = stop
-        self._portfolio = portfolio
+        self._figures = portfolio
         self._health = health
         self._report = report
 
@@ -56,7 +56,7 @@ class Spoken:
 
     def portfolio(self, person: str) -> Mapping[str, Any]:
         """The person's own figures."""
-        return self._portfolio(person)
+        return self._figures(person)
 
     def bots(self, person: Person) -> list[Mapping[str, Any]]:
         """The person's own bots; every bot for an administrator."""

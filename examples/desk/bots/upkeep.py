@@ -80,10 +80,10 @@ class Upkeep:
             recipient=post.recipient,
             now=lambda: whole(now()),
         )
-        spoken = Spoken(
+        self.spoken = Spoken(
             lives=floor.life, stop=stop, portfolio=floor.portfolio.summary, health=health, report=self.reports.send_test
         )
-        self.router = Router(spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
+        self.router = Router(self.spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
         self.watch = Watch(self._rules(), alert=lambda name, text: self._raise(name, text), now=now)
         self.workers = {
             name: Worker(name, functools.partial(self._calmly, name, turn), every=every, now=now)

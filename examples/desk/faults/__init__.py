@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import clock
 from examples.desk.errors import DeskError
-from examples.desk.faults import inside, outside
+from examples.desk.faults import inside, outside, talk
 from examples.desk.symbols import ACCOUNTS, BROKERS, VALR, VENUES
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ FAULTS: Mapping[str, Fault] = {
     "ess-active": Fault(on=inside.trip_stop, off=inside.reset_stop),
     "stop-file": Fault(on=inside.write_stop_file, off=inside.remove_stop_file),
     "no-testnet-history": Fault(on=inside.put_history_away, off=inside.bring_history_back),
+    "chat-deaf": Fault(on=talk.hear_nothing, off=talk.hear_well),
+    "chat-unconfirmed": Fault(on=talk.stop_at_once, off=talk.hear_well),
+    "chat-for-anybody": Fault(on=talk.listen_to_anybody, off=talk.hear_well),
+    "chat-idle": Fault(on=talk.only_talk, off=talk.act),
+    "chat-flatters": Fault(on=talk.flatter, off=talk.tell_the_truth),
+    "tokens-unread": Fault(on=talk.believe_tokens, off=talk.read_tokens, subjects=talk.LENIENT),
     "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
 }
 """Every fault by its word; those with subjects are called word:subject."""
