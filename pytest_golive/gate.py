@@ -316,7 +316,7 @@ class Gate:
         if path is None:
             return closed
         try:
-            path.write_text(summary.text(closed, self.settings), encoding="ascii")
+            path.write_text(summary.text(closed, self.settings, self.checklists), encoding="ascii")
         except OSError as error:
             return replace(closed, trouble=f"{path}: {error.strerror}")
         return closed

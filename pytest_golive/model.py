@@ -211,8 +211,18 @@ class Item:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """What a checklist does otherwise than the one it extends: an item that is disabled or changed, and why."""
+
+    item: str
+    what: str
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checklist:
-    """A checklist file, whole and valid; `sha256` is of the bytes it was read from."""
+    """A checklist, whole and valid; `sha256` is of the bytes it was read from, and of those it extends."""
 
     name: str
     title: str
@@ -220,6 +230,7 @@ class Checklist:
     path: str
     sha256: str
     items: tuple[Item, ...]
+    departures: tuple[Departure, ...] = ()
 
 
 @final

@@ -104,13 +104,20 @@ def build(
                     "manifest": manifest.as_fields(),
                     "journal_head": journal_head,
                     "previous": previous,
-                    "checklists": [{"name": c.name, "title": c.title, "owner": c.owner, "path": c.path} for c in checklists],
+                    "checklists": [_checklist(one) for one in checklists],
                     "items": [_item(ruling) for ruling in decision.rulings],
                     "aside": [_aside(ruling) for ruling in decision.aside],
                 },
             },
         }
     )
+
+
+def _checklist(one: Checklist) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": one.name, "title": one.title, "owner": one.owner, "path": one.path}
+    if one.departures:
+        told["departures"] = [{"item": each.item, "what": each.what, "reason": each.reason} for each in one.departures]
+    return told
 
 
 def _run(run: RunRecord) -> dict[str, Any]:

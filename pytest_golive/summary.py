@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_golive.model import Ruling, Verdict
+from pytest_golive.model import Checklist, Ruling, Verdict
 
 if TYPE_CHECKING:
     from pytest_golive.closing import Closed
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _BEGINNING = '{\n "schema": 1,'
 
 
-def text(closed: Closed, settings: Settings) -> str:
+def text(closed: Closed, settings: Settings, checklists: Sequence[Checklist] = ()) -> str:
     """The summary as indented JSON; amounts of time are text, because JSON numbers are not exact."""
     decision = closed.decision
     counts = Counter(ruling.verdict for ruling in decision.rulings)
@@ -33,6 +34,11 @@ def text(closed: Closed, settings: Settings) -> str:
         "demo": settings.target.demo,
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "items": [_item(ruling) for ruling in decision.rulings],
+        "departures": [
+            {"checklist": one.name, "item": each.item, "what": each.what, "reason": each.reason}
+            for one in checklists
+            for each in one.departures
+        ],
         "report": str(closed.report or ""),
         "marker": str(closed.marker or ""),
         "held": closed.held,

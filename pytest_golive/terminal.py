@@ -34,6 +34,9 @@ LABELS = {
 MAX_LISTED = 40
 """Not-passed items that are shown by name; the page has all of them."""
 
+MAX_DEPARTURES = 10
+"""What a list does otherwise than its base, as far as it is shown; the page has all of it."""
+
 _ORDER = (Verdict.BLOCKING, Verdict.WARNED, Verdict.WAIVED, Verdict.CLEAR)
 
 
@@ -71,6 +74,11 @@ def rulings_in_words(decision: Decision, checklists: Sequence[Checklist], *, eve
         counts = Counter(label(ruling) for ruling in rulings)
         summary = ", ".join(f"{count} {word}" for word, count in counts.most_common())
         yield Line(f"  {checklist.title} ({checklist.name}): {summary}", bold=True)
+        for departure in checklist.departures[: None if everything else MAX_DEPARTURES]:
+            reason = f": {_flat(departure.reason)}" if departure.reason else ""
+            yield Line(f"    otherwise than its base  {departure.item} {departure.what}{reason}", "yellow")
+        if len(checklist.departures) > MAX_DEPARTURES and not everything:
+            yield Line(f"    … and {len(checklist.departures) - MAX_DEPARTURES} more; the report has all of them", "yellow")
         unseen = [r for r in rulings if _unseen(r) and not everything]
         shown = [r for r in rulings if (everything or r.verdict is not Verdict.CLEAR) and r not in unseen]
         for ruling in sorted(shown, key=lambda r: _ORDER.index(r.verdict)):

@@ -9,8 +9,9 @@ place. Building from events is also nine times faster than PyYAML's own safe loa
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self, final
 
 import yaml
 
@@ -107,7 +108,48 @@ def spot_of(value: Any, path: tuple[str | int, ...]) -> Spot:
 
 
 def _spot(mark: Any) -> Spot:
-    return (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+    if mark is None:
+        return (1, 1)
+    spot = (mark.line + 1, mark.column + 1)
+    return Elsewhere(spot, mark.file) if isinstance(mark, _Mark) else spot
+
+
+class Elsewhere(tuple[int, int]):
+    """A spot in another file than the one that is being read: `file` is which."""
+
+    file: str
+
+    def __new__(cls, spot: Spot, file: str) -> Self:
+        """The spot, with its file."""
+        made = super().__new__(cls, spot)
+        made.file = file
+        return made
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    line: int
+    column: int
+    file: str
+
+
+def belongs_to(value: Any, file: str) -> None:
+    """Enter into every place below `value` that it stands in `file`, unless it already says in which."""
+    if isinstance(value, LocatedDict):
+        value.mark = _placed(value.mark, file)
+        value.marks = {key: _placed(mark, file) for key, mark in value.marks.items()}
+        for part in value.values():
+            belongs_to(part, file)
+    elif isinstance(value, LocatedList):
+        value.mark = _placed(value.mark, file)
+        value.marks = [_placed(mark, file) for mark in value.marks]
+        for part in value:
+            belongs_to(part, file)
+
+
+def _placed(mark: Any, file: str) -> Any:
+    return mark if mark is None or isinstance(mark, _Mark) else _Mark(mark.line, mark.column, file)
 
 
 class _Builder:

@@ -200,3 +200,31 @@ def test_any_value_anywhere_loads_or_is_told(tmp_path: Path, key: str, value: An
     else:
         assert read.items
         assert any(one.severity is Severity.CRITICAL for one in read.items)
+
+
+CONTROL = ["\x1b[2J", "a\x07", "a\rb", "a\x7f", "a\x9bb", "a\u202eb", "a\u2066b", "a\u200fb", "a\u2028b"]
+
+
+@pytest.mark.parametrize("text", CONTROL)
+@pytest.mark.parametrize("key", ["title", "why", "fix", "owner"])
+def test_control_characters_are_refused(tmp_path: Path, key: str, text: str) -> None:
+    """What steers a terminal or turns the text around is a fault with its place, in whatever people will read."""
+    told = faults(tmp_path, {**ITEM, key: text})
+    assert f"'{key}': must not hold the control character U+" in told
+    assert told.startswith("main.yaml:")
+    assert all(char.isprintable() or char == "\n" for char in told)
+
+
+@pytest.mark.parametrize("text", [*CONTROL, "a\nb", "a\tb"])
+def test_control_characters_of_instances_are_refused(tmp_path: Path, text: str) -> None:
+    """A value of for_each becomes part of an id; a line end in it would break the lines of every output."""
+    item = {**ITEM, "for_each": {"broker": "${brokers}"}, "env": {"name": "KEY"}}
+    told = faults(tmp_path, item, variables={"brokers": ["a", text]})
+    assert "for_each.broker must not hold" in told
+    assert text not in told
+
+
+def test_line_ends_and_foreign_letters_are_fine(tmp_path: Path) -> None:
+    """Prose may have lines and tabs, and any language."""
+    one = load(tmp_path, {**ITEM, "why": "first\n\tsecond", "title": "Ünïcode – 日本語 ✓"}).items[0]
+    assert one.why == "first\n\tsecond"

@@ -122,6 +122,7 @@ class Page:
     target: Mapping[str, Any]
     reasons: str
     partial: Sequence[str]
+    departures: Sequence[tuple[str, str, str]]
     decided: Moment
     valid_until: Moment
     began: Moment

@@ -83,6 +83,11 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
         target=golive["target"],
         reasons=" ".join(reason for reason in decision["reasons"] if reason not in phrases),
         partial=tuple(run["partial"]),
+        departures=tuple(
+            (each["item"], short(each["what"], MAX_TITLE), short(each["reason"], MAX_TITLE))
+            for one in golive.get("checklists", ())
+            for each in one.get("departures", ())
+        ),
         decided=words.moment(decision["at"]),
         valid_until=words.moment(decision["valid_until"]),
         began=words.moment(run["began"]),

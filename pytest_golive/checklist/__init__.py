@@ -1,0 +1,66 @@
+"""YAML text to `Checklist`: every fault of a file at once, each with file, line, column and a did-you-mean.
+
+A fault that the loader misses turns into a check of something else, so nothing is forgiven: unknown keys, kinds, operators and
+variables, an empty `expect`, a list without a critical item, an id that is used twice. Several files are loaded together, because
+ids and `requires` reach over all of them. `fields` are the keys of a file, `layers` the files that one is made of (its own and
+those that it extends), `reader` binds what is written to the target, and `across` holds the lists together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_golive.checklist.across import hold_together
+from pytest_golive.checklist.layers import LayerReader, relative
+from pytest_golive.checklist.reader import Reader
+from pytest_golive.errors import ChecklistError, Fault
+from pytest_golive.model import Checklist
+
+__all__ = ["find", "load"]
+
+
+def load(paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any]) -> tuple[Checklist, ...]:
+    """The checklists of all files, bound to the target's variables; `ChecklistError` with every fault of every file.
+
+    `root` is the folder that the paths in messages and reports start from.
+    """
+    if not paths:
+        raise ChecklistError(
+            [Fault(file=str(root), line=1, column=1, message="no checklist to load")], hint="name at least one under checklists:"
+        )
+    faults: list[Fault] = []
+    checklists: list[Checklist] = []
+    for path in paths:
+        before = len(faults)
+        shown = relative(path, root)
+        layer = LayerReader(path, root, faults).read()
+        if layer is None:
+            continue
+        checklist = Reader(file=shown, variables=variables, faults=faults).read(layer, sound=len(faults) == before)
+        if checklist is not None:
+            checklists.append(checklist)
+    hold_together(checklists, faults, complete=len(checklists) == len(paths))
+    if faults:
+        raise ChecklistError(faults, hint="correct the lines above; `golive check` reads them again")
+    return tuple(checklists)
+
+
+def find(patterns: Sequence[str], root: Path, file: str) -> tuple[Path, ...]:
+    """The files that the patterns of `checklists:` name, in order; a pattern that matches nothing is a fault."""
+    found: dict[Path, None] = {}
+    faults: list[Fault] = []
+    for pattern in patterns:
+        base = root / pattern
+        if any(letter in pattern for letter in "*?["):
+            anchor = Path(base.anchor)
+            matches = sorted(p for p in anchor.glob(str(base.relative_to(anchor))) if p.is_file())
+        else:
+            matches = [base] if base.is_file() else []
+        if not matches:
+            faults.append(Fault(file=file, line=1, column=1, message=f"checklists: {pattern!r} matches no file below {root}"))
+        found.update(dict.fromkeys(match.resolve() for match in matches))
+    if faults:
+        raise ChecklistError(faults, hint="correct the pattern, or write the checklist")
+    return tuple(found)
