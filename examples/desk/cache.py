@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import socket
 import socketserver
 import threading
@@ -21,6 +22,7 @@ class Cache:
     def __init__(self) -> None:
         self._entries: dict[bytes, tuple[bytes, float | None]] = {}
         self._lock = threading.Lock()
+        self._began = time.monotonic()
         self._port = 0
         self._server: _Server | None = None
         self.up()
@@ -52,6 +54,31 @@ class Cache:
             match name, arguments:
                 case b"PING", []:
                     return b"+PONG\r\n"
+                case b"HELLO", [b"2" | b"3" as version, *_]:
+                    told = {"server": b"redis", "version": b"7.0.0", "mode": b"standalone", "role": b"master"}
+                    parts = b"".join(_bulk(name.encode()) + _bulk(value) for name, value in told.items())
+                    parts += _bulk(b"proto") + b":%s\r\n" % version
+                    return (b"%%%d\r\n" % (len(told) + 1) if version == b"3" else b"*%d\r\n" % (2 * len(told) + 2)) + parts
+                case b"SELECT", [b"0"]:
+                    return b"+OK\r\n"
+                case b"INFO", [*_]:
+                    return _bulk(self._info())
+                case b"DBSIZE", []:
+                    return b":%d\r\n" % len(self._living())
+                case b"EXISTS", keys if keys:
+                    return b":%d\r\n" % sum(self._value(key) is not None for key in keys)
+                case b"TYPE", [key]:
+                    return b"+none\r\n" if self._value(key) is None else b"+string\r\n"
+                case b"PTTL", [key]:
+                    return b":%d\r\n" % self._left(key)
+                case b"TTL", [key]:
+                    left = self._left(key)
+                    return b":%d\r\n" % (left if left < 0 else round(left / 1000))
+                case b"SCAN", [b"0", *wishes]:
+                    options = {name.upper(): value for name, value in zip(wishes[::2], wishes[1::2], strict=False)}
+                    pattern = options.get(b"MATCH", b"*").decode()
+                    keys = [key for key in self._living() if fnmatch.fnmatchcase(key.decode(errors="replace"), pattern)]
+                    return b"*2\r\n" + _bulk(b"0") + b"*%d\r\n" % len(keys) + b"".join(map(_bulk, keys))
                 case b"SET", [key, value]:
                     self._entries[key] = (value, None)
                     return b"+OK\r\n"
@@ -60,7 +87,7 @@ class Cache:
                     return b"+OK\r\n"
                 case b"GET", [key]:
                     kept = self._value(key)
-                    return b"$-1\r\n" if kept is None else b"$%d\r\n%s\r\n" % (len(kept), kept)
+                    return b"$-1\r\n" if kept is None else _bulk(kept)
                 case b"DEL", keys if keys:
                     present = [key for key in keys if self._value(key) is not None]
                     for key in present:
@@ -80,6 +107,35 @@ class Cache:
             del self._entries[key]
             return None
         return value
+
+    def _living(self) -> list[bytes]:
+        """The keys whose life has not ended."""
+        return [key for key in list(self._entries) if self._value(key) is not None]
+
+    def _left(self, key: bytes) -> int:
+        """Milliseconds that a key has left; -1 if it has no end, -2 if there is none."""
+        if self._value(key) is None:
+            return -2
+        _, end = self._entries[key]
+        return -1 if end is None else max(1, int((end - time.monotonic()) * 1000))
+
+    def _info(self) -> bytes:
+        """What INFO tells of a server: the version whose commands these are, its role, and the bytes that it keeps."""
+        used = sum(len(key) + len(value) for key, (value, _) in self._entries.items())
+        told = {
+            "redis_version": "7.0.0",
+            "redis_mode": "standalone",
+            "server_name": "cache of the embedded desk",
+            "uptime_in_seconds": int(time.monotonic() - self._began),
+            "role": "master",
+            "used_memory": used,
+            "maxmemory": 0,
+        }
+        return "".join(f"{name}:{value}\r\n" for name, value in told.items()).encode()
+
+
+def _bulk(text: bytes) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(text), text)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -115,6 +171,7 @@ class _Connection(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
+        third = False
         while True:
             try:
                 parts = _read(self.rfile)
@@ -123,7 +180,11 @@ class _Connection(socketserver.StreamRequestHandler):
                 return
             if not parts:
                 return
-            self.wfile.write(self.server.cache.command(parts))
+            reply = self.server.cache.command(parts)
+            if parts[0].upper() == b"HELLO":
+                third = reply.startswith(b"%")
+            # nothing at all is written differently in the third version of the protocol
+            self.wfile.write(b"_\r\n" if third and reply == b"$-1\r\n" else reply)
 
 
 def _read(file: Any) -> list[bytes]:

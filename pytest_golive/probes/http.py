@@ -105,14 +105,17 @@ class Http(ProbeModel):
         return values
 
     def look(self, context: Context) -> Facts:
-        verify = True if self.verify is True else absolute(context.root, self.verify)
-        request = self._request(context)
         started = time.monotonic()
-        response, content, truncated = exchange(
-            request, verify=verify, follow=self.follow, deadline=context.deadline, limit=self.max_bytes
-        )
+        response, content, truncated = self.fetch(context)
         elapsed = time.monotonic() - started
         return self._facts(response, content, truncated, elapsed, context)
+
+    def fetch(self, context: Context) -> tuple[requests.Response, bytes, bool]:
+        """The answer itself, for kinds that read more in it: its head, its body, and whether the body goes on."""
+        verify = True if self.verify is True else absolute(context.root, self.verify)
+        return exchange(
+            self._request(context), verify=verify, follow=self.follow, deadline=context.deadline, limit=self.max_bytes
+        )
 
     def _request(self, context: Context) -> requests.PreparedRequest:
         headers = {
