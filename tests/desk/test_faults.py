@@ -7,15 +7,17 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from examples.desk import faults
+from examples.desk import faults, jsontext
+from examples.desk.bots import tokens
 from examples.desk.cache import ask
 from examples.desk.symbols import OPENING, VENUES, traded
+from examples.desk.web import call
 
 
 def _cache_answers(desk: Any) -> bool:
@@ -55,6 +57,38 @@ def _takes_mail(desk: Any) -> bool:
         return server.rcpt("somebody@amarktai.invalid")[0] == 250
 
 
+def _asked(desk: Any, method: str, target: str, token: str, body: object = None) -> tuple[int, Any]:
+    content = b"" if body is None else jsontext.dumps(body).encode()
+    return call(desk.desk.urls["api"], method, target, body=content, headers={"Authorization": f"Bearer {token}"})
+
+
+def _said(desk: Any, sentence: str, *, admin: bool = False) -> Any:
+    """What the chat answers; a stop that it pulls without asking is reset at once."""
+    token = desk.desk.tokens["DESK_ADMIN_TOKEN" if admin else "DESK_TOKEN"]
+    told = _asked(desk, "POST", "/api/chat", token, {"message": sentence})[1]
+    call(desk.desk.urls["api"], "POST", "/ess/reset", body=b'{"reason": "test"}')
+    return told
+
+
+def _chat_moves_a_bot(desk: Any) -> bool:
+    states = []
+    for word in ("pause", "resume"):
+        _said(desk, f"{word} bot ben-btc", admin=True)
+        states.append(_asked(desk, "GET", "/api/bots/ben-btc", desk.desk.tokens["DESK_ADMIN_TOKEN"])[1]["status"])
+    return states == ["paused", "running"]
+
+
+def _chat_tells_the_equity(desk: Any) -> bool:
+    own = _asked(desk, "GET", "/api/portfolio/summary", desk.desk.tokens["DESK_TOKEN"])[1]
+    return bool(_said(desk, "show my portfolio")["facts"]["equity"] - own["equity"] < 50)
+
+
+def _refuses(desk: Any, secret: str, target: str, **more: Any) -> bool:
+    now = datetime.now(UTC) - timedelta(hours=more.pop("ago", 0))
+    token = tokens.mint(secret, name="anna", role="user", now=now)
+    return _asked(desk, "GET", target, token)[0] in (401, 403)
+
+
 # what is to be seen while all is well, and is not while the fault is on
 SEEN: dict[str, Callable[[Any], bool]] = {
     "adoption-failed": lambda desk: desk.get("/adoption")["failures"] == [],
@@ -68,6 +102,14 @@ SEEN: dict[str, Callable[[Any], bool]] = {
     "mail-down": lambda desk: _listens(desk.desk.variables["DESK_SMTP_PORT"]),
     "mail-refuses": lambda desk: _takes_mail(desk),
     "redirect-off": lambda desk: _redirects(desk),
+    "chat-deaf": lambda desk: _said(desk, "status")["outcome"] == "done",
+    "chat-unconfirmed": lambda desk: _said(desk, "emergency stop", admin=True)["outcome"] == "asked",
+    "chat-for-anybody": lambda desk: _said(desk, "emergency stop")["outcome"] == "refused",
+    "chat-idle": _chat_moves_a_bot,
+    "chat-flatters": _chat_tells_the_equity,
+    "tokens-unread:signature": lambda desk: _refuses(desk, "x" * 32, "/api/auth/me"),
+    "tokens-unread:end": lambda desk: _refuses(desk, desk.desk.secrets["JWT_SECRET"], "/api/auth/me", ago=5),
+    "tokens-unread:role": lambda desk: _refuses(desk, desk.desk.secrets["JWT_SECRET"], "/api/admin/users"),
     "ess-active": lambda desk: desk.get("/ess")["state"] == "inactive",
     "metrics-empty": lambda desk: desk.get("/metrics.size") > 0,
     "no-testnet-history": lambda desk: sum(t["environment"] == "testnet" for t in desk.get("/trades")["trades"]) >= 4,
