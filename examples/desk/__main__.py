@@ -59,6 +59,7 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
         routes = Api(desk).routes()
         server = Server(routes)
         server.start()
+        desk.clerk.reachable_at(server.url)
         urls = {"api": server.url, **desk.addresses, **desk.open_front(routes)}
         print(jsontext.dumps({"urls": urls, "variables": variables(desk.settings.home.path, urls)}), flush=True)
         end.wait()

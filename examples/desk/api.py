@@ -14,6 +14,7 @@ from examples.desk.bots.web import Door
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.gates import Intent
 from examples.desk.health import HEALTHY
+from examples.desk.office.routes import routes as office
 from examples.desk.routing.web import routes as routing
 from examples.desk.service import SERVICES, Service
 from examples.desk.symbols import ACCOUNTS, BROKERS, SYMBOLS, TESTNET, Account
@@ -66,6 +67,7 @@ class Api:
             ("GET", "/dashboard.json", lambda request: answer(dashboard.facts(self._desk))),
             *routing(self._desk),
             *venues(self._desk),
+            *office(self._desk),
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._fault),
             *Counter(self._desk.upkeep, Door(self._desk.floor)).routes(),
@@ -114,10 +116,11 @@ class Api:
         return answer({"accounts": [self._account(account) for account in ACCOUNTS.values()], "checked_at": clock.now()})
 
     def _account(self, account: Account) -> dict[str, Any]:
-        environment = TESTNET if account.drill else "live"
+        environment = TESTNET if account.drill or self._desk.settings.testnet_only else "live"
         breaker = self._desk.isolation.breaker(account.name)
+        venue = self._desk.capital.venue(account, environment)
         try:
-            balances, reason = dict(self._desk.capital.venue(account, environment).balances(account.name)), ""
+            balances, reason = dict(venue.balances(account.name)), ""
         except BrokerError as error:
             balances, reason = None, error.message
         rows = self._desk.ledger.rows("SELECT state, count(*) AS n FROM orders WHERE account = ? GROUP BY state", account.name)
@@ -126,6 +129,7 @@ class Api:
             "broker": account.broker,
             "kind": "drill" if account.drill else "live",
             "environment": environment,
+            "venue": {"name": venue.name, "url": venue.url},
             "profile": account.profile,
             "state": "active" if breaker["state"] == "closed" else "quarantined",
             "breaker": breaker,

@@ -12,6 +12,7 @@ from pathlib import Path
 from examples.desk import clock
 from examples.desk.errors import DeskError
 from examples.desk.kraken_bot import keeping
+from examples.desk.office import grafana, jobs
 from examples.desk.office.papers import Papers
 from examples.desk.office.repository import Repository
 from examples.desk.routing import repository
@@ -19,6 +20,7 @@ from examples.desk.settings import SWITCHES, Home, read_dotenv
 
 _HERE = Path(__file__).resolve().parent
 _OFF, _ON = "activation_enabled: false", "activation_enabled: true"
+_PAPERS = (".gitignore", "documents", "crontab", "grafana")
 _GITIGNORE = """\
 .env
 .shipped.*
@@ -87,6 +89,8 @@ def _bring_variables(home: Home) -> None:
 def _bring_settings(home: Home) -> Sequence[str]:
     """Bring the documents and the shipped golive.yaml in, the latter unless the operator changed more than the one switch."""
     papers, notes = Papers(home.path, clock.now().date()).bring()
+    jobs.bring(home.path / "crontab")
+    grafana.bring(home.path)
     shipped = (_HERE / "golive.yaml").read_text(encoding="utf-8")
     memory = home.path / ".shipped.yaml"
     before = memory.read_text(encoding="utf-8") if memory.exists() else ""
@@ -94,10 +98,10 @@ def _bring_settings(home: Home) -> Sequence[str]:
     if before != shipped and edited:
         notes = [*notes, f"{home.golive} was edited and stays as it is; the shipped one has changed since"]
     if before == shipped or edited:
-        return (*notes, *(Repository(home.path).keep(["documents", ".gitignore"], "The documents as shipped") if papers else ()))
+        return (*notes, *(Repository(home.path).keep(_PAPERS, "The documents as shipped") if papers else ()))
     home.golive.write_text(shipped, encoding="utf-8")
-    kept = ["golive.yaml", ".gitignore", "documents"]
-    notes = (*notes, *Repository(home.path).keep(kept, "Go-live settings and documents as shipped: activation is off"))
+    message = "Go-live settings and documents as shipped: activation is off"
+    notes = (*notes, *Repository(home.path).keep(["golive.yaml", *_PAPERS], message))
     home.golive.write_text(_flipped(shipped), encoding="utf-8")
     memory.write_text(shipped, encoding="utf-8")
     return notes

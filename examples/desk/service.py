@@ -8,6 +8,7 @@ answers.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import logging
@@ -34,6 +35,7 @@ from examples.desk.kraken_bot.keeping import Keeping
 from examples.desk.ledger import Ledger
 from examples.desk.logs import open_logs
 from examples.desk.neighbours import Neighbours
+from examples.desk.office.clerk import Clerk
 from examples.desk.orders import OrderPath
 from examples.desk.positions import Positions
 from examples.desk.risk import UNKNOWN, EmergencyStop, Limits, Risk
@@ -149,6 +151,7 @@ class Service:
             "isolation": Worker("isolation", self._watch_breakers, every=0.1, now=clock.now),
             "market": Worker("market", self._watch_market, every=0.5, now=clock.now),
         }
+        self.clerk = Clerk(self)
 
     def start(self) -> None:
         """Take accounts on, make a history, begin to trade."""
@@ -175,6 +178,8 @@ class Service:
         self.keeping.start()
         self.routing.start()
         self.upkeep.start()
+        self.clerk.start()
+        self._ends.callback(self.clerk.stop)
         self._write_pid()
         _log.info("the desk is up in mode %s", self.settings.mode)
 
@@ -190,6 +195,8 @@ class Service:
 
     def submit(self, intent: Intent, *, timeout: float = 10.0) -> Mapping[str, Any]:
         """The order that became of the intent; DeskError if the account's trading thread does not take it."""
+        if self.settings.testnet_only:
+            intent = dataclasses.replace(intent, testnet=True)
         trader = self.traders[intent.account]
         if not trader.worker.alive:
             raise DeskError(f"the trading thread of {intent.account} is halted", hint="see /threads")

@@ -58,6 +58,11 @@ class Home:
         return self.path / "logs" / "system.log"
 
     @property
+    def records(self) -> Path:
+        """What the office writes down: its log, its samples, the runs of its jobs."""
+        return self.path / "records"
+
+    @property
     def pid(self) -> Path:
         return self.path / "desk.pid"
 
@@ -112,6 +117,7 @@ class Settings:
     warn_drawdown: Decimal
     max_exposure: Decimal
     faults_allowed: bool
+    rollback_breakers: int
 
     @property
     def dry_run(self) -> bool:
@@ -132,6 +138,11 @@ class Settings:
     def kraken_live(self) -> bool:
         """Whether the bot at Kraken trades for real (document 002); its orders are simulated otherwise."""
         return is_live(self.environ)
+
+    @property
+    def testnet_only(self) -> bool:
+        """Whether all accounts were set to the testnet, as a rollback does; anything but live or nothing means so."""
+        return self.environ.get("DESK_ACCOUNTS", "live") != "live"
 
     @property
     def mode(self) -> str:
@@ -169,6 +180,7 @@ def load(home: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         max_drawdown=_number(values, "DESK_MAX_DRAWDOWN", "0.20", Decimal("0.01"), Decimal("0.50")),
         warn_drawdown=_number(values, "DESK_WARN_DRAWDOWN", "0.10", Decimal("0.01"), Decimal("0.50")),
         max_exposure=_number(values, "DESK_MAX_EXPOSURE", "0.80", Decimal("0.01"), Decimal("0.80")),
+        rollback_breakers=int(_number(values, "DESK_ROLLBACK_BREAKERS", "2", Decimal(1), Decimal(100))),
         faults_allowed=values.get("DESK_FAULTS") == "allowed",
     )
 

@@ -47,7 +47,7 @@ FAULTS: Mapping[str, Fault] = {
     "certificate-expiring": Fault(on=inside.let_certificate_run_out, off=inside.renew_certificate),
     "redirect-off": Fault(on=inside.serve_in_the_clear, off=inside.redirect_again),
     "front-down": Fault(on=inside.close_front, off=inside.open_front),
-    "risk-critical": Fault(on=outside.drop_prices, off=outside.lift_prices),
+    "risk-critical": Fault(on=inside.raise_high_water, off=inside.lower_high_water),
     "thread-halted": Fault(on=inside.halt_thread, off=inside.start_thread, subjects=tuple(ACCOUNTS)),
     "service-degraded": Fault(on=inside.halt_worker, off=inside.start_worker, subjects=inside.SERVICES),
     "adoption-failed": Fault(on=inside.adopt_stranger, off=inside.forget_stranger),
@@ -80,6 +80,8 @@ def switch(desk: Service, name: str, *, on: bool) -> None:
                 raise
         elif is_on and not on:
             fault.off(desk, subject)
+            since = desk.ledger.row("SELECT at FROM faults WHERE name = ?", name)
+            desk.clerk.anomalies.review_since(since["at"] if since else "", f"drill: {name}")
             desk.ledger.write("DELETE FROM faults WHERE name = ?", name)
 
 

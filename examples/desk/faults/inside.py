@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from examples.desk import clock
@@ -134,6 +135,26 @@ def close_front(desk: Service, subject: str) -> None:
 def open_front(desk: Service, subject: str) -> None:
     """The front listens on the same ports again."""
     desk.front.up()
+
+
+def raise_high_water(desk: Service, subject: str) -> None:
+    """The books remember an equity ten times as high, so the drawdown passes its limit; prices and positions stay as they are."""
+    desk.risk.assess()
+    with desk.ledger.change():
+        row = desk.ledger.row("SELECT equity FROM high_water WHERE account = '*'")
+        if row is None:
+            raise DeskError("the highest equity is not known, so it cannot be raised", hint="see /risk")
+        desk.ledger.write("UPDATE high_water SET account = ? WHERE account = '*'", _PUT_AWAY)
+        high = str(Decimal(row["equity"]) * 10)
+        desk.ledger.write("INSERT INTO high_water VALUES ('*', ?, ?)", high, clock.iso(clock.now()))
+
+
+def lower_high_water(desk: Service, subject: str) -> None:
+    """The books remember the highest equity that there was."""
+    with desk.ledger.change():
+        if desk.ledger.row("SELECT 1 FROM high_water WHERE account = ?", _PUT_AWAY):
+            desk.ledger.write("DELETE FROM high_water WHERE account = '*'")
+            desk.ledger.write("UPDATE high_water SET account = '*' WHERE account = ?", _PUT_AWAY)
 
 
 def silence_metrics(desk: Service, subject: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from examples.desk.symbols import BROKERS
 from examples.desk.venues.keyring import READ, TRADE, WITHDRAW
 
 if TYPE_CHECKING:
@@ -13,9 +11,6 @@ if TYPE_CHECKING:
 
 STRANGE = "Delegate"
 """A permission that no exchange has today."""
-
-CRASH = Decimal("0.02")
-"""What is left of every price in a crash."""
 
 
 def close_authentication(desk: Service, broker: str) -> None:
@@ -121,15 +116,3 @@ def refuse_mail(desk: Service, subject: str) -> None:
 def accept_mail(desk: Service, subject: str) -> None:
     """The mail server takes recipients again."""
     desk.neighbours.steer("mail", refuse=False)
-
-
-def drop_prices(desk: Service, subject: str) -> None:
-    """A crash on all exchanges: the equity falls past the limit, and the risk state follows from that."""
-    for broker in BROKERS:
-        desk.neighbours.steer(broker, price_factor=str(CRASH))
-
-
-def lift_prices(desk: Service, subject: str) -> None:
-    """The prices are back where they were."""
-    for broker in BROKERS:
-        desk.neighbours.steer(broker, price_factor="1")
