@@ -69,9 +69,9 @@ class Schedule(ProbeModel):
     the time before the first and after the last of them as gaps too, and with `every` tells how many were to be expected. A
     time without a zone is in `zone`.
 
-    Facts of a crontab: `entries` (`line`, `schedule`, `command`, `paused`, and unless @reboot `next`, `previous` and
+    Facts: of a crontab `entries` (`line`, `schedule`, `command`, `paused`, and unless @reboot `next`, `previous` and
     `due_in_seconds`), `active` and `paused` (numbers), `next` (of the active ones, absent if there is none), `variables`
-    (names), `zone`. Facts of runs: `runs` (lines with a time), `undated` (without), `future` (more than 5 s ahead),
+    (names), `zone`; of runs `runs` (lines with a time), `undated` (without), `future` (more than 5 s ahead),
     `first_run`, `last_run`, `last_run_age_seconds`, `longest_gap_seconds` (up to now; absent without a run), `gap_from`;
     with since `recent`, and with every `expected`.
     """
