@@ -43,7 +43,8 @@ class PostOffice:
         self._server: asyncio.Server | None = None
         self._socket: socket.socket | None = _listening(port)
         self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._run, name="post", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="post", daemon=True)
+        self._thread.start()
         self._listen()
 
     @property
@@ -62,6 +63,13 @@ class PostOffice:
         if self._socket is not None:
             self._socket = None
             asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+
+    def close(self) -> None:
+        """Stop listening, and end the thread."""
+        self.down()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
 
     def refuse(self, on: bool) -> None:
         """Take no recipient at all, as a server does that has put the sender on a list."""

@@ -46,8 +46,10 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "python": "pytest_golive.probes.python:Python",
         "redis": "pytest_golive.probes.redis:Redis",
         "schedule": "pytest_golive.probes.schedule:Schedule",
+        "smtp": "pytest_golive.probes.smtp:Smtp",
         "sql": "pytest_golive.probes.sql:Sql",
         "tcp": "pytest_golive.probes.tcp:Tcp",
+        "tls": "pytest_golive.probes.tls:Tls",
         "tool": "pytest_golive.probes.tool:Tool",
     }
 )
