@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from pytest_golive import quantities
 from pytest_golive.model import Phase, Severity
+from pytest_golive.probes.base import DURATION_SCHEMA
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{1,79}$"
 DEFAULT_TIMEOUT = 10.0
@@ -26,7 +27,7 @@ def printable(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(printable)]
-Duration = Annotated[float, Field(strict=False)]
+Duration = Annotated[float, Field(strict=False), DURATION_SCHEMA]
 
 
 def _duration(value: Any) -> Any:

@@ -8,6 +8,7 @@
     golive guard        start a command only if real trading is permitted right now
     golive attest       sign for what no machine can see
     golive deactivate   take the marker back
+    golive schema       the JSON Schema of checklist files, for editors
     golive history      every attempt to activate, by whom, and what became of it
 
 Exit status: 0 yes, 1 no, 2 the command line is wrong. Each command imports what it needs and no more, so that `status`
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     guard.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to start; nothing asks only")
     past = command("history", _history, "tell every attempt to activate, from the journal")
     past.add_argument("--as", dest="form", choices=("text", "json", "csv"), default="text", help="how to write it (text)")
+    command("schema", _schema, "print the JSON Schema of checklist files, for editors")
     off = command("deactivate", _deactivate, "take the marker back, and burn its counter")
     off.add_argument("--reason", required=True, help="why; kept in the journal")
     off.add_argument("--operator", metavar="NAME", help="who deactivates (default: $GOLIVE_OPERATOR, or the login)")
@@ -205,6 +207,15 @@ def _activate(options: argparse.Namespace) -> int:
         _denied(summary["denied"] or summary["trouble"] or "no marker was written")
         return 1
     _activated(summary["marker"], summary["expires"])
+    return 0
+
+
+def _schema(_options: argparse.Namespace) -> int:
+    import json
+
+    from pytest_golive.checklist.schema import schema
+
+    _say(json.dumps(schema(), indent=1, sort_keys=True))
     return 0
 
 

@@ -11,8 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, InstanceOf, ValidationError, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from pytest_golive import probes
 from pytest_golive.errors import MissingExtra, ProbeError
@@ -38,6 +39,11 @@ class Source(BaseModel):
     probe: InstanceOf[ProbeModel]
     value: Text
     map: dict[str, Any] | None = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """As it is written, for editors."""
+        return {"type": "object", "required": ["value"], "minProperties": 2, "maxProperties": 3}
 
     @model_validator(mode="before")
     @classmethod

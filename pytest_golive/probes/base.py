@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from pytest_golive.model import Context, Facts
 from pytest_golive.quantities import seconds
@@ -72,7 +72,10 @@ def _filled(value: str) -> str:
 Text = Annotated[str, AfterValidator(_filled)]
 """Text that says something."""
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"})
+"""How a duration is written, for editors."""
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0), DURATION_SCHEMA]
 """Seconds, written in YAML as `10s`."""
 
 Pattern = Annotated[str, AfterValidator(_filled), AfterValidator(_pattern)]
