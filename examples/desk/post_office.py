@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import importlib.util
+import logging
 import os
 import socket
 import ssl
@@ -34,6 +35,8 @@ class PostOffice:
     def __init__(self, folder: Path, *, certificate: Path, user: str, password: str, port: int = 0) -> None:
         if importlib.util.find_spec("aiosmtpd") is None:
             raise DeskError("the package aiosmtpd is not installed", hint="pip install 'pytest-golive[desk]'")
+        # it warns of what it does itself, once for each login
+        logging.getLogger("mail.log").setLevel(logging.ERROR)
         self._folder = folder
         self._certificate = certificate
         self._user = user

@@ -53,6 +53,11 @@ def _duration(value: Any) -> Any:
     return seconds(value)
 
 
+def _port(value: Any) -> Any:
+    # an address that comes from the environment is text, also where it is a number
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value) else value
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -83,6 +88,9 @@ Pattern = Annotated[str, AfterValidator(_filled), AfterValidator(_pattern)]
 
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 """A YAML list of texts."""
+
+Port = Annotated[int, BeforeValidator(_port), Field(ge=1, le=65_535), WithJsonSchema({"type": ["integer", "string"]})]
+"""A TCP port; digits out of a variable of the environment do as well."""
 
 Size = Annotated[int, Field(gt=0, le=100_000_000)]
 """A number of bytes."""

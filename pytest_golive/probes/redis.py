@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pytest_golive.errors import MissingExtra, ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text, cut, spoken
+from pytest_golive.probes.base import Port, ProbeModel, Text, cut, spoken
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.reading import json_value
 
@@ -46,7 +46,7 @@ class Redis(ProbeModel):
     word: ClassVar[str] = "redis"
 
     host: Text | None = None
-    port: Annotated[int, Field(ge=1, le=65_535)] = 6379
+    port: Port = 6379
     db: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     url: Text | None = None
     url_env: Text | None = None

@@ -9,13 +9,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text, cut, plain_text, spoken
+from pytest_golive.probes.base import Port, ProbeModel, Text, cut, plain_text, spoken
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.running import variable
 from pytest_golive.probes.tls import trusting
@@ -52,7 +52,7 @@ class Smtp(ProbeModel):
     word: ClassVar[str] = "smtp"
 
     host: Text
-    port: Annotated[int, Field(ge=1, le=65_535)]
+    port: Port
     starttls: bool = True
     tls: bool = False
     ca_file: Text | None = None

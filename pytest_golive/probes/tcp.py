@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text, plain_text, spoken
+from pytest_golive.probes.base import Port, ProbeModel, Text, plain_text, spoken
 
 _BANNER_BYTES = 4_096
 
@@ -33,7 +31,7 @@ class Tcp(ProbeModel):
     word: ClassVar[str] = "tcp"
 
     host: Text
-    port: Annotated[int, Field(ge=1, le=65_535)]
+    port: Port
     send: str | None = None
     expect_banner: bool = False
 

@@ -7,16 +7,15 @@ import socket
 import ssl
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pydantic import Field
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
-from pytest_golive.probes.base import ProbeModel, Text, spoken
+from pytest_golive.probes.base import Port, ProbeModel, Text, spoken
 from pytest_golive.probes.paths import absolute
 
 _DAY = Decimal(86_400)
@@ -44,7 +43,7 @@ class Tls(ProbeModel):
     word: ClassVar[str] = "tls"
 
     host: Text
-    port: Annotated[int, Field(ge=1, le=65_535)]
+    port: Port
     name: Text | None = None
     ca_file: Text | None = None
 

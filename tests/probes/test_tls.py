@@ -17,7 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
+from pytest_golive import probes
 from pytest_golive.errors import ProbeError
 
 Lie = Callable[..., Any]
@@ -168,6 +170,15 @@ def test_a_self_signed_certificate_is_told(look: Any, serve: Serve, tmp_path: Pa
     assert (facts["trusted"], facts["self_signed"], facts["name_matches"]) == (False, True, names)
     assert facts["names"] == (["localhost"] if names else [])
     assert facts["algorithm"] == "EC 256"
+
+
+def test_a_port_may_come_from_the_environment() -> None:
+    """An address out of a variable is text: digits are a port, anything else is a fault of the checklist."""
+    kind = probes.kind("tls")
+    assert kind.model_validate({"host": "localhost", "port": "443"}) == kind.model_validate({"host": "localhost", "port": 443})
+    for port in ("0", "65536", "https", "4 43", "-1", "", True, 443.0):
+        with pytest.raises(ValidationError):
+            kind.model_validate({"host": "localhost", "port": port})
 
 
 @pytest.mark.parametrize(
