@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 
@@ -38,3 +38,15 @@ def sha256(data: bytes) -> str:
 def digest(value: Any) -> str:
     """The sha256 of the canonical bytes of a value."""
     return sha256(dumps(value))
+
+
+def revived(mapping: dict[str, Any]) -> Any:
+    """An `object_hook` for JSON: a number that was written as `{"$decimal": …}`; a mapping that only looks like one stays."""
+    text = mapping.get("$decimal") if len(mapping) == 1 else None
+    if not isinstance(text, str):
+        return mapping
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return mapping
+    return number if number.is_finite() and str(number) == text else mapping

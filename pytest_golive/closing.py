@@ -24,13 +24,13 @@ from typing import final
 from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, probes, readiness, report, statement
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
-from pytest_golive.errors import ActivationDenied, GoliveError
+from pytest_golive.errors import ActivationDenied, GoliveError, KeyRefused
 from pytest_golive.journal import Journal
-from pytest_golive.model import Checklist, Decision, Phase, Ruling, Word
+from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import SessionKey, session_key
-from pytest_golive.signing.trusted import session_key_path
+from pytest_golive.signing.trusted import read_keys, session_key_path
 from pytest_golive.trial import Surroundings
 
 VALID_FOR = timedelta(hours=12)
@@ -98,7 +98,7 @@ class Closing:
 
     def operator(self, named: str | None) -> str:
         """Who is written down as having run this."""
-        return named or self._environ.get("GOLIVE_OPERATOR") or login()
+        return self._redactor.text(named or self._environ.get("GOLIVE_OPERATOR") or login())
 
     def close(
         self,
@@ -114,8 +114,8 @@ class Closing:
         closed = Closed(decision=decision, sum_seconds=total, wall_seconds=run.wall_seconds)
         try:
             # first of all: whatever cannot be written after this, real trading is off
-            if decision.word is Word.NO_GO and activate:
-                closed = replace(closed, withdrawn=self._withdraw(decision, run))
+            if activate and (why := _against(decision)):
+                closed = replace(closed, withdrawn=self._withdraw(why, decision.at, run))
             envelope, digest = self._sign(decision, checklists=checklists, run=run, total=total)
             closed = replace(closed, report=self._write_page(decision, envelope))
             self._journal_run(decision, closed, run, digest)
@@ -123,7 +123,7 @@ class Closing:
                 return closed
             if not self._settings.activation_enabled:
                 return replace(closed, held=f"activation_enabled is false in {self._settings.path.name}")
-            done = self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
+            done = self._activate_or_withdraw(envelope, checklists, run, surroundings)
         except activation.Denied as denied:
             return replace(closed, denied=denied.message, checks=denied.checks)
         except (GoliveError, OSError) as error:
@@ -179,7 +179,7 @@ class Closing:
             config=settings.sha256,
             resolved=canonical.digest(self._redactor.facts(settings.model_dump(mode="json"))),
             place=manifest.place(settings.root),
-            checklists={one.path: one.sha256 for one in checklists},
+            checklists={one.name: one.sha256 for one in checklists},
             code={name: manifest.digest_of_files(files) for name, files in probes.code(items, settings.root).items()},
         )
 
@@ -223,8 +223,20 @@ class Closing:
             windows=tuple(hours.parse(window) for window in settings.activation.windows),
         )
 
-    def _withdraw(self, decision: Decision, run: RunFacts) -> bool:
-        """A whole run that says NO-GO takes an existing marker back."""
+    def _activate_or_withdraw(
+        self, envelope: str, checklists: Sequence[Checklist], run: RunFacts, surroundings: Surroundings
+    ) -> activation.Activation:
+        """Activate; if that is interrupted, nothing that it may have written stays."""
+        before = _content(self._settings.marker)
+        try:
+            return self.activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
+        except KeyboardInterrupt:
+            if _content(self._settings.marker) != before:
+                self._withdraw("the activation was interrupted", datetime.now(UTC), run)
+            raise GoliveError("interrupted during the activation; no marker was written", hint="run it again") from None
+
+    def _withdraw(self, reason: str, now: datetime, run: RunFacts) -> bool:
+        """Take an existing marker back; whether there was one."""
         settings = self._settings
         if not os.path.lexists(settings.marker):
             return False
@@ -232,9 +244,9 @@ class Closing:
             marker=settings.marker,
             state=settings.state,
             journal=self.journal,
-            reason="a gate run said NO-GO",
+            reason=reason,
             operator=self.operator(run.operator),
-            now=decision.at,
+            now=now,
         )
         return True
 
@@ -254,9 +266,39 @@ class Closing:
         raise GoliveError(f"{self.reports} holds too many reports of this second", hint="run again")
 
 
-def prepare(settings: Settings, environ: Mapping[str, str]) -> Closing:
-    """What a run needs at its end, made ready at its start, so that nobody waits for minutes to hear of a missing right."""
-    return Closing(settings, environ)
+def prepare(settings: Settings, environ: Mapping[str, str], *, activating: bool = True) -> Closing:
+    """What a run needs at its end, made ready at its start, so that nobody waits for minutes to hear of a missing right.
+
+    KeyRefused if the run may end in a marker that nobody would believe, because its key is not among those that count.
+    """
+    closing = Closing(settings, environ)
+    named = settings.activation.trusted_keys
+    if activating and settings.activation_enabled and named and closing.signer.public not in read_keys(settings.resolve(named)):
+        raise KeyRefused(
+            f"the session key {closing.signer.fingerprint} is not among the keys that count here, {settings.resolve(named)}:"
+            " no guard would believe its marker",
+            hint=f"add this line there: {closing.signer.public.line}",
+        )
+    return closing
+
+
+def _against(decision: Decision) -> str:
+    """Why an activation that is in force must end: a NO-GO, or a critical item that failed in a run that was cut short."""
+    if decision.word is Word.NO_GO:
+        return "a gate run said NO-GO"
+    if decision.word.permits:
+        return ""
+    for ruling in decision.rulings:
+        if ruling.verdict is Verdict.BLOCKING and ruling.finding.outcome is Outcome.FAILED:
+            return f"a gate run that was not whole saw {ruling.item.id} fail"
+    return ""
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def activate_report(

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pytest_golive import hours, quantities, yaml12
 from pytest_golive.errors import ConfigError, Fault
 from pytest_golive.model import Phase, Witnesses
+from pytest_golive.redaction.shapes import without_unknown
 from pytest_golive.shape import fit
 from pytest_golive.variables import closest
 
@@ -27,6 +28,9 @@ FILE_NAME = "golive.yaml"
 
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_NAME = re.compile(r"(?i)(^|_)(secret|token|password|passwd|passphrase|api_?key|private_?key|credentials?)(_|$)")
+
+_LOGIN = re.compile(r"://[^\s/:@?#]+@")
+"""A user without a password in an address, which is no secret."""
 
 Duration = Annotated[float, Field(strict=False)]
 Profile = Literal["micro", "small", "medium", "large"]
@@ -200,12 +204,32 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool =
         known = environ if probing else _Lenient(environ)
         for key, part in list(value.items()):
             value[key] = _with_environment(part, known if key in _ADDRESSES else environ, report, yaml12.spot_of(value, (key,)))
+        _refuse_unfit_text(value, (1, 1), report)
         settings = fit(Settings, value, report)
     if settings is not None:
         _cross_check(settings, value, report)
     if faults or settings is None:
         raise ConfigError(faults, hint="correct the lines above; docs/checklists.md lists every setting")
     return settings.model_copy(update={"path": path.absolute(), "sha256": hashlib.sha256(raw).hexdigest()})
+
+
+def _refuse_unfit_text(value: Any, at: yaml12.Spot, report: Any) -> None:
+    """Report every text with a NUL character, which no path can hold, and every one that carries a secret."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            report(at, "a setting cannot hold a NUL character")
+        elif without_unknown(_LOGIN.sub("://", value)) != _LOGIN.sub("://", value):
+            report(
+                at,
+                "this value carries a password or a token, and settings reach reports and terminals: let the item name the"
+                " variable that holds it (url_env:, bearer:)",
+            )
+    elif isinstance(value, yaml12.LocatedDict):
+        for key, part in value.items():
+            _refuse_unfit_text(part, yaml12.spot_of(value, (key,)), report)
+    elif isinstance(value, yaml12.LocatedList):
+        for index, part in enumerate(value):
+            _refuse_unfit_text(part, yaml12.spot_of(value, (index,)), report)
 
 
 def _cross_check(settings: Settings, value: Any, report: Any) -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any, final
 
 import pytest
@@ -40,7 +44,9 @@ class Gate:
         self.clock = time.monotonic()
         self.findings: dict[str, Finding] = {}
         self.trouble: list[str] = []
+        self.good = False
         gc.disable()
+        _heed_termination()
         try:
             self._forget_summary()
             self.settings = config.load(self._settings_path())
@@ -50,7 +56,8 @@ class Gate:
             if self.worker and self._digests() != pytest_config.workerinput["golive_digests"]:  # type: ignore[attr-defined]
                 raise Misuse("settings or checklists changed while the run began", hint="run pytest --golive again")
             self.redactor = Redactor.from_environment(os.environ)
-            self.closing = None if self.worker else closing.prepare(self.settings, os.environ)
+            activating = not (pytest_config.getoption("golive_no_marker") or self._rehearsal())
+            self.closing = None if self.worker else closing.prepare(self.settings, os.environ, activating=activating)
         except GoliveError as error:
             gc.enable()
             raise pytest.UsageError(f"golive: {error}") from None
@@ -114,8 +121,11 @@ class Gate:
     @property
     def probing(self) -> bool:
         """Whether pytest was asked to run anything at all; if not, nothing is written."""
-        option = self.config.option
-        return not (option.collectonly or option.setuponly or option.setupplan)
+        return not self._asked_to_show()
+
+    def _asked_to_show(self) -> list[str]:
+        """The options by which pytest shows something instead of running it."""
+        return [option for name, option in _SHOWING.items() if getattr(self.config.option, name, False)]
 
     @property
     def partial(self) -> tuple[str, ...]:
@@ -238,18 +248,34 @@ class Gate:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Decide after everybody else has spoken: only then is the session's exit status final."""
-        result = yield
-        self.trial.close()
-        if not self.worker:
-            terminal.show(self.config, self._close(session), self.checklists, self.settings.path)
+        try:
+            result = yield
+        except (KeyboardInterrupt, pytest.exit.Exception) as ended:
+            # raised on, it would set the exit status, even to 0, after the decision
+            self.trouble.append(f"the session was ended at its end: {str(ended) or type(ended).__name__}")
+            result = None
+        except Exception as error:
+            self.trouble.append(f"another plugin broke at the end of the session: {type(error).__name__}")
+            self._finish(session)
+            raise
+        self._finish(session)
         return result
+
+    def _finish(self, session: pytest.Session) -> None:
+        self.trial.close()
+        if self.worker:
+            return
+        try:
+            closed = self._close(session)
+        except KeyboardInterrupt:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+            print("golive: interrupted while the run was being closed; it decided nothing", file=sys.stderr)
+            return
+        terminal.show(self.config, closed, self.checklists, self.settings.path)
 
     def _close(self, session: pytest.Session) -> closing.Closed:
         assert self.closing is not None
-        option = self.config.option
-        for name, phrase in (("collectonly", "--collect-only"), ("setuponly", "--setup-only"), ("setupplan", "--setup-plan")):
-            if getattr(option, name, False):
-                self.trouble.append(phrase)
+        self.trouble += self._asked_to_show()
         status = int(session.exitstatus)
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self.trouble.append(f"pytest ended with status {status}")
@@ -283,15 +309,23 @@ class Gate:
         if self.config.getoption("golive_drill"):
             declared = [item for item in self.items if item.phase in self.phases]
             closed = replace(closed, drilled=over.over(declared, self.findings))
-        closed = self._write_summary(closed)
+        closed = self._write_summary(self._tell(closed))
+        self.good = closed.decision.word.permits and not closed.denied and not closed.trouble
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            good = closed.decision.word.permits and not closed.denied and not closed.trouble
-            good = good and (closed.drilled is None or closed.drilled.holds)
-            session.exitstatus = pytest.ExitCode.OK if good else pytest.ExitCode.TESTS_FAILED
-        if closed.report is not None:
+            session.exitstatus = pytest.ExitCode.OK if self.good else pytest.ExitCode.TESTS_FAILED
+        return closed
+
+    def _tell(self, closed: closing.Closed) -> closing.Closed:
+        """Let other plugins know; one that breaks changes no decision, but the run did not end well."""
+        if closed.report is None:
+            return closed
+        try:
             self.config.hook.pytest_golive_decided(
                 config=self.config, decision=closed.decision, report=closed.report, marker=closed.marker
             )
+        except (Exception, pytest.exit.Exception) as error:  # noqa: BLE001 - a messenger must not change the decision
+            told = self.redactor.text(f"{type(error).__name__}: {error}")
+            return replace(closed, trouble=closed.trouble or f"a plugin that was told the decision broke: {told}")
         return closed
 
     def _summary_path(self) -> Path | None:
@@ -330,6 +364,17 @@ class Gate:
         return decision.decide(self.items, self.findings, phases=self.phases, now=_now(), partial=self.partial)
 
 
+_SHOWING = {
+    "collectonly": "--collect-only",
+    "setuponly": "--setup-only",
+    "setupplan": "--setup-plan",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+    "cacheshow": "--cache-show",
+}
+"""pytest's options that show something instead of running it, by the name of their value."""
+
+
 def _seen(node: ItemNode, call: pytest.CallInfo[None]) -> Finding | None:
     """What one phase of pytest's protocol shows of an item; None if it shows nothing."""
     if call.excinfo is None:
@@ -351,6 +396,16 @@ def _spare_the_collector() -> None:
     """
     gc.freeze()
     gc.enable()
+
+
+def _heed_termination() -> None:
+    """A polite request to end is an interruption: then the session ends as by Ctrl-C, and no program of a check is left."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def _now() -> datetime:

@@ -5,6 +5,9 @@ Every pytest run of a project imports this module, so it imports nothing that py
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
+
 import pytest
 
 
@@ -59,6 +62,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "critical: a go-live item that blocks unless it passes")
     config.addinivalue_line("markers", "warning: a go-live item that is told and signed for, but does not block")
     if config.getoption("golive"):
+        if config.pluginmanager.is_blocked("golive-gate"):
+            raise pytest.UsageError("golive: the gate is switched off by -p no:golive-gate, and --golive asks for it")
         from pytest_golive.gate import Gate
 
         config.pluginmanager.register(Gate(config), "golive-gate")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Whatever ended the session: under `--golive` an exit status of 0 is the gate's to give, and nobody else's."""
+    try:
+        status = yield
+    except SystemExit as ended:
+        if ended.code not in (0, None) or not _undecided(config):
+            raise
+        status = 0
+    if status in (None, 0) and _undecided(config):
+        print("golive: the session ended without a decision, which is no GO: exit status 1", file=sys.stderr)
+        return pytest.ExitCode.TESTS_FAILED
+    return status
+
+
+def _undecided(config: pytest.Config) -> bool:
+    """Whether a gate was asked for, in this process, and none has said GO."""
+    if not config.getoption("golive", False) or hasattr(config, "workerinput"):
+        return False
+    return not getattr(config.pluginmanager.get_plugin("golive-gate"), "good", False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from pytest_golive import canonical
@@ -30,7 +29,7 @@ def pack(item: Item, finding: Finding, *, whole: bool) -> dict[str, str]:
 
 def unpack(packed: dict[str, str]) -> Finding:
     """The finding that a worker packed."""
-    fields: dict[str, Any] = json.loads(packed["finding"], object_hook=_decimals)
+    fields: dict[str, Any] = json.loads(packed["finding"], object_hook=canonical.revived)
     evidence = fields["evidence"]
     return Finding(
         item=fields["item"],
@@ -67,7 +66,3 @@ def _fields(finding: Finding) -> dict[str, Any]:
             "history": [[attempt.at, attempt.outcome.value, attempt.reason] for attempt in evidence.history],
         },
     }
-
-
-def _decimals(mapping: dict[str, Any]) -> Any:
-    return Decimal(mapping["$decimal"]) if mapping.keys() == {"$decimal"} else mapping

@@ -47,19 +47,25 @@ def load(paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any]) -> 
     return tuple(checklists)
 
 
+def _matching(base: Path, pattern: str) -> list[Path]:
+    if not any(letter in pattern for letter in "*?["):
+        return [base] if base.is_file() else []
+    anchor = Path(base.anchor)
+    return sorted(path for path in anchor.glob(str(base.relative_to(anchor))) if path.is_file())
+
+
 def find(patterns: Sequence[str], root: Path, file: str) -> tuple[Path, ...]:
     """The files that the patterns of `checklists:` name, in order; a pattern that matches nothing is a fault."""
     found: dict[Path, None] = {}
     faults: list[Fault] = []
     for pattern in patterns:
-        base = root / pattern
-        if any(letter in pattern for letter in "*?["):
-            anchor = Path(base.anchor)
-            matches = sorted(p for p in anchor.glob(str(base.relative_to(anchor))) if p.is_file())
-        else:
-            matches = [base] if base.is_file() else []
-        if not matches:
-            faults.append(Fault(file=file, line=1, column=1, message=f"checklists: {pattern!r} matches no file below {root}"))
+        try:
+            matches = _matching(root / pattern, pattern)
+            told = "" if matches else f"matches no file below {root}"
+        except (OSError, ValueError, NotImplementedError) as error:
+            matches, told = [], f"is no pattern for files: {error}"
+        if told:
+            faults.append(Fault(file=file, line=1, column=1, message=f"checklists: {pattern!r} {told}"))
         found.update(dict.fromkeys(match.resolve() for match in matches))
     if faults:
         raise ChecklistError(faults, hint="correct the pattern, or write the checklist")

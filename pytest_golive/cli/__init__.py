@@ -19,23 +19,32 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pytest_golive.errors import GoliveError, Misuse
 
 if TYPE_CHECKING:
+    import subprocess
+
     from pytest_golive.config import Settings
     from pytest_golive.signing.keys import PublicKey
 
 WIDTH = 80
+_PATIENCE = 15.0
+"""Seconds that an interrupted run of the gate has to end its own programs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a `GoliveError` is told in its own words, never as a traceback."""
     options = _parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: int = options.run(options)
     except GoliveError as error:
@@ -48,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"golive {options.command}: interrupted; nothing was activated", file=sys.stderr)
         return 130
     return status
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,7 +120,14 @@ def _settings_path(options: argparse.Namespace) -> Path:
 def _operator(options: argparse.Namespace) -> str:
     from pytest_golive.closing import login
 
-    return options.operator or os.environ.get("GOLIVE_OPERATOR") or login()
+    name: str = options.operator or os.environ.get("GOLIVE_OPERATOR") or login()
+    return _redacted(name)
+
+
+def _redacted(text: str) -> str:
+    from pytest_golive.redaction import Redactor
+
+    return Redactor.from_environment(os.environ).text(text)
 
 
 def _trusted(settings: Settings | None, files: Sequence[str] = ()) -> tuple[PublicKey, ...]:
@@ -310,7 +330,7 @@ def _deactivate(options: argparse.Namespace) -> int:
         marker=settings.marker,
         state=settings.state,
         journal=Journal(settings.resolve(settings.journal)),
-        reason=options.reason,
+        reason=_redacted(options.reason),
         operator=_operator(options),
         now=datetime.now(UTC),
     )
@@ -331,7 +351,6 @@ def _history(options: argparse.Namespace) -> int:
 def _run_gate(options: argparse.Namespace, extra: Sequence[str]) -> dict[str, Any]:
     """Run `pytest --golive` quietly and read the summary that it writes; its own words are shown if it could not decide."""
     import json
-    import subprocess
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="golive-") as folder:
@@ -339,7 +358,7 @@ def _run_gate(options: argparse.Namespace, extra: Sequence[str]) -> dict[str, An
         config = ["--golive-config", str(_settings_path(options).absolute())] if _named(options) else []
         quiet = ["-q", "--no-header", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", "--golive", *quiet, f"--golive-json={summary}", *config, *extra]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = _finished(command)
         try:
             told: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -347,6 +366,24 @@ def _run_gate(options: argparse.Namespace, extra: Sequence[str]) -> dict[str, An
             raise Misuse(said or f"pytest ended with status {done.returncode}", hint="") from None
     told["status"] = done.returncode
     return told
+
+
+def _finished(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end; if we are interrupted it is asked to end as well, so that it can end what it started."""
+    import subprocess
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            process.terminate()
+            try:
+                process.communicate(timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def _named(options: argparse.Namespace) -> bool:
@@ -369,7 +406,10 @@ def _confirmed(options: argparse.Namespace) -> bool:
     if not sys.stdin.isatty():
         _denied("real trading is not enabled without confirmation: add --yes")
         return False
-    answer = input("This enables REAL TRADING if every check passes. Type 'yes' to go on: ")
+    try:
+        answer = input("This enables REAL TRADING if every check passes. Type 'yes' to go on: ")
+    except EOFError:
+        answer = ""
     if answer.strip().lower() == "yes":
         return True
     _denied("not confirmed")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from pytest_golive import canonical
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes import MAX_FACTS, python_call
@@ -111,7 +112,7 @@ class Python(ProbeModel):
                 f"{self.call} returned more than {MAX_FACTS} characters of facts", hint="return less: counts and samples"
             )
         try:
-            reply = json.loads(ran.outputs[2], object_hook=_from_decimal)
+            reply = json.loads(ran.outputs[2], object_hook=canonical.revived)
         except ValueError:
             last = plain_text(ran.outputs[1].decode("utf-8", "replace")).strip().rpartition("\n")[2]
             raise ProbeError(
@@ -179,7 +180,3 @@ def _decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
         return {"$decimal": str(value)}
     raise TypeError(f"{type(value).__name__} cannot be an argument")
-
-
-def _from_decimal(mapping: dict[str, Any]) -> Any:
-    return Decimal(mapping["$decimal"]) if len(mapping) == 1 and "$decimal" in mapping else mapping
