@@ -49,4 +49,4 @@ def revived(mapping: dict[str, Any]) -> Any:
         number = Decimal(text)
     except InvalidOperation:
         return mapping
-    return number if number.is_finite() and str(number) == text else mapping
+    return number if str(number) == text else mapping

@@ -109,7 +109,7 @@ def test_a_key_that_nobody_trusts_is_told_before_the_run(project: Any, tmp_path:
 
 def test_a_mapping_that_looks_like_a_number_crosses_to_the_controller(project: Any, make_item: Make) -> None:
     """A fact that only looks like a packed number is that fact, under pytest-xdist too."""
-    look = "def look():\n    return {'n': 1, 'a': {'$decimal': 'oops'}, 'b': {'$decimal': ['x']}, 'c': {'$decimal': 'NaN'}}\n"
+    look = "def look():\n    return {'n': 1, 'a': {'$decimal': 'oops'}, 'b': {'$decimal': ['x']}}\n"
     project.write("checklists/strange.py", look)
     project.checklist(make_item("one", probe='python: {call: "strange:look"}', expect="expect: {n: 1}"), make_item("two"))
     assert project.gate().word == "GO"
