@@ -117,11 +117,12 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
         yield Desk(home=folder, api=urls["api"], exchange=urls["coinbase"], process=process, environ=environ)
     finally:
         if process is not None:
-            _end(process)
+            ended(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Let a desk end; by force after five seconds."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()

@@ -103,6 +103,10 @@ class LifeCycle:
 
     def turn(self, name: str, word: str, *, by: str, reason: str = "") -> Row:
         """The bot after start, pause, resume or stop; Forbidden if its state does not allow that."""
+        with self._store.turn_of(self.named(name)["user"]):
+            return self._turned(name, word, by, reason)
+
+    def _turned(self, name: str, word: str, by: str, reason: str) -> Row:
         bot = self.named(name)
         to = STEPS.get((word, bot["status"]))
         if to is None:

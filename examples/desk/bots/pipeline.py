@@ -8,8 +8,6 @@ than its costs. Trade limiter: orders a day for bot and user, and orders in a sh
 from __future__ import annotations
 
 import logging
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,7 +64,6 @@ class Pipeline:
         self._terms = terms
         self._now = now
         self._halted = halted
-        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
     def required_edge_bps(self) -> Decimal:
@@ -77,7 +74,7 @@ class Pipeline:
     def take(self, order: Order) -> Row:
         """The order that became of it, or of an earlier one with its key; DeskError for an unknown bot."""
         bot = self._bot(order.bot)
-        with self._locks[bot["user"]]:
+        with self._store.turn_of(bot["user"]):
             at = whole(self._now())
             row = {
                 "idempotency_key": order.key,

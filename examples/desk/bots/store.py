@@ -77,6 +77,12 @@ class Store:
     def __init__(self, database: Database[Row]) -> None:
         self.database = database
         self._lock = threading.Lock()
+        self._users: dict[str, threading.RLock] = {}
+
+    def turn_of(self, user: str) -> threading.RLock:
+        """Held by whoever moves a user's bots or their orders, so that a bot that is paused has no order under way."""
+        with self._lock:
+            return self._users.setdefault(user, threading.RLock())
 
     @_asking()
     def prepare(self) -> None:
