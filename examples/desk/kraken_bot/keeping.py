@@ -65,6 +65,7 @@ class Keeping:
 
     def start(self) -> None:
         """Make the paper run if there is none, put settings and logs aside, reconcile, and go on doing so."""
+        bring(self._home)
         with closing(sqlite3.connect(self._ledger, timeout=10)) as connection, connection:
             connection.executescript(books.SCHEMA)
             if connection.execute("SELECT count(*) FROM bot_trades").fetchone()[0] == 0:
