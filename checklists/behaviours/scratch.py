@@ -98,6 +98,7 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
             shutil.copy(Path(home, name), folder)
         for name in ("logs", "exchanges"):
             Path(folder, name).mkdir()
+        shutil.copytree(Path(home, "bot"), Path(folder, "bot"))
         Path(folder, "golive.yaml").write_text(SETTINGS, encoding="ascii")
         Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
         names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET", "VALR") for part in ("KEY", "SECRET")]

@@ -48,7 +48,10 @@ def attend(settings_path: Path, environ: Mapping[str, str]) -> Sequence[str]:
         lists = checklist.load(paths, root=settings.root, variables=settings.target.variables)
     except (GoliveError, OSError):
         return ()
-    return answer(settings, lists, datetime.now(UTC))
+    try:
+        return answer(settings, lists, datetime.now(UTC))
+    except (GoliveError, OSError) as error:
+        return (f"the demo persons cannot speak: {error}",)
 
 
 def answer(settings: Settings, lists: Iterable[Checklist], now: datetime) -> Sequence[str]:

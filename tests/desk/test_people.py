@@ -99,6 +99,13 @@ def test_faulty_lists_are_left_to_the_gate(tmp_path: Path) -> None:
     assert not (tmp_path / "golive.roster.toml").exists()
 
 
+def test_a_role_that_no_roster_takes_is_a_note(tmp_path: Path) -> None:
+    """What the demonstration cannot do does not stop the gate: it is a note, and the item stays an error."""
+    settings = _home(tmp_path, [("one", "role: 'Quality Assurance'", "{count: 1}")])
+    (note,) = people.attend(settings.path, {})
+    assert "cannot speak" in note
+
+
 def test_the_home_of_the_desk_ignores_its_people(tmp_path: Path) -> None:
     """Keys, roster and statements of a demonstration never come into a repository."""
     from examples.desk.home import prepare
