@@ -79,13 +79,13 @@ class Ledger(ProbeModel):
     closed) are orders without a fill. Order ids that match `paper` in rows whose mode is one of `live` (or in all rows if no
     mode is named) are paper trades told as live. `opening` is the equity before the first row of the ledger.
 
-    Facts on the rows: `rows` (after where), `count` and `fills` (fills in the window), `flaws` (list of `row`, `column`,
+    Facts: of the rows `rows` (after where), `count` and `fills` (fills in the window), `flaws` (list of `row`, `column`,
     `reason`, `id`) and out of them `nulls` (missing or unreadable), `zero`, `negative`, `future`, `missing_fees`, `repeated`
     (an id that was there before); `duplicates` (order ids of more than one row), `paper_ids`, `unmatched` (sales of what was
     not held: shorts are refused), `states` and `fill_rate` (with columns.state); `first_at`, `last_at`, `span_days`,
     `active_days` of the fills in the window.
 
-    Facts of the arithmetic, absent if there is any flaw or unmatched sale, and each absent if it cannot be known (`unknown` says
+    Of the arithmetic, absent if there is any flaw or unmatched sale, and each absent if it cannot be known (`unknown` says
     why): `closed`, `gross`, `realized` (first in, first out, net of fees), `fees`, `wins`, `losses`, `win_rate`, `average`,
     `profit_factor`, `open` (positions), `trades` (the newest 100); and with `opening`: `equity`, `max_drawdown` (a fraction),
     `sharpe` (daily, times the root of 365), `days`, `losing_days` (longest run), `losing_now`, `worst_day` (`day`, `profit`,
