@@ -75,6 +75,7 @@ def test_what_was_written_outlives_the_server(tmp_path: Path) -> None:
         ({"n": None}, "d"),
         ({"n": "1"}, ""),
         ({"n": {"$gt": ""}}, ""),
+        ({"name": {"$gt": 5}}, ""),
         ({"tags": "x"}, "ab"),
         ({"tags": ["x", "y"]}, "b"),
         ({"tags": {"$all": ["y", "x"]}}, "b"),

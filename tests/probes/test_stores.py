@@ -166,6 +166,31 @@ def test_a_redis_that_lies_or_loiters_is_an_error(look: Any, lie: Callable[..., 
         look("redis", host="127.0.0.1", port=lie(by=_web).port)
 
 
+def test_a_key_that_ends_while_it_is_looked_at_is_gone(look: Any, lie: Callable[..., Any]) -> None:
+    """A key that was there for TYPE and not for GET, or not for PTTL, does not exist; its last value is not told."""
+    for ended in (b"GET", b"PTTL"):
+        gone = {b"GET": b"$-1\r\n", b"PTTL": b":-2\r\n"}
+        replies = {
+            b"PING": b"+PONG\r\n",
+            b"DBSIZE": b":1\r\n",
+            b"TYPE": b"+string\r\n",
+            b"GET": b"$1\r\n7\r\n",
+            b"PTTL": b":5\r\n",
+        }
+        replies[ended] = gone[ended]
+
+        def speak(server: Any, connection: socket.socket, replies: dict[bytes, bytes] = replies) -> None:
+            with connection.makefile("rwb") as stream:
+                while line := stream.readline():
+                    words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+                    stream.write(replies.get(words[0], b"-ERR unknown command\r\n"))
+                    stream.flush()
+
+        facts = look("redis", host="127.0.0.1", port=lie(by=speak).port, key="price")
+        assert (facts["ping"], facts["exists"]) == (True, False)
+        assert not {"value", "ttl_seconds", "role"} & set(facts)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
