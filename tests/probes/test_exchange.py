@@ -100,6 +100,22 @@ def test_what_a_key_may_do_is_told_and_money_going_away_is_seen(street: Street) 
     assert (facts["can_read"], facts["can_trade"], facts["can_withdraw"]) == (True, False, True)
 
 
+def test_nothing_that_is_told_is_taken_for_a_secret(street: Street) -> None:
+    """The words and numbers of the venues come through the redaction whole."""
+    street.place("limit", "1000")
+    symbol = SYMBOL[street.venue]
+    told = [
+        street.ask("permissions"),
+        street.ask("balances"),
+        street.ask("open_orders"),
+        street.ask("order", client_order_id=street.place(), symbol=symbol),
+        street.ask("order_book", symbol=symbol),
+        street.ask("ticker", symbol=symbol),
+        street.ask("time"),
+    ]
+    assert "redacted" not in repr(told)
+
+
 def test_a_permission_that_nobody_knows_is_an_error(street: Street) -> None:
     """An unknown permission may be the right to take the money away, so nothing is told."""
     street.exchange.keyring.strange = "Delegate"
@@ -228,6 +244,26 @@ def test_a_lie_about_permissions_is_an_error(look: Any, lie: Lie, venue: str, li
     body, told = LIES[venue][lie_]
     with pytest.raises(ProbeError, match=told):
         look("exchange", venue=venue, url=lie(body).url, ask="permissions", **KEYS)
+
+
+def test_a_bot_that_counts_in_milliseconds_can_still_trade_after_the_gate_has_asked(look: Any, lie: Lie) -> None:
+    """Kraken refuses any nonce below the last, so the gate's are no larger than those of the process whose key it borrows."""
+    from urllib.parse import parse_qs
+
+    def talk(server: Any, connection: Any) -> None:
+        text = connection.recv(65_536)
+        while not text.rpartition(b"\r\n\r\n")[2]:
+            text += connection.recv(65_536)
+        server.asked.append(text)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n" + b'{"error": ["EAPI:Invalid nonce"]}'.ljust(40))
+
+    look.environ |= {"THE_KEY": "k" * 20, "THE_SECRET": _secret_of("kraken")}
+    server = lie(by=talk)
+    with pytest.raises(ProbeError, match="another process uses the key") as caught:
+        look("exchange", venue="kraken", url=server.url, ask="permissions", **KEYS)
+    assert "key of its own" in caught.value.hint
+    nonce = int(parse_qs(server.asked[0].rpartition(b"\r\n\r\n")[2].decode())["nonce"][0])
+    assert nonce <= (time.time() + 86_400) * 1000
 
 
 @pytest.mark.parametrize("venue", sorted(NAMES))

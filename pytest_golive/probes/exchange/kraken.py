@@ -34,6 +34,7 @@ _KNOWN = _WITHDRAWING | {
 _ASSETS = {"XBT": "BTC", "XDG": "DOGE"}
 _STATES = {"pending": "open", "open": "open", "closed": "filled", "canceled": "cancelled", "expired": "cancelled"}
 _nonces = Counter()
+"""Milliseconds, as most clients count: Kraken refuses any nonce below the last, so larger ones would shut out the bot itself."""
 
 
 @final
@@ -95,7 +96,7 @@ class Kraken(Venue):
         return self.private(f"/0/private/{action}", method="POST", form=form)["result"]
 
     def signed(self, call: Call, credentials: Credentials) -> tuple[str, dict[str, str], bytes]:
-        nonce = str(_nonces.next(int(self.context.now().timestamp() * 1_000_000)))
+        nonce = str(_nonces.next(int(self.context.now().timestamp() * 1000)))
         body = urlencode({"nonce": nonce, **call.form})
         try:
             secret = base64.b64decode(credentials.secret, validate=True)
@@ -114,7 +115,12 @@ class Kraken(Venue):
         if not isinstance(errors, list):
             return "it does not tell whether there were errors"
         told = ", ".join(str(error) for error in errors)
-        if re.search(r"EAPI:Invalid (?:key|signature|nonce)", told):
+        if "EAPI:Invalid nonce" in told:
+            raise ProbeError(
+                "Kraken does not take this nonce: another process uses the key, and counts further",
+                hint="give the gate a key of its own, which may only query, or set a nonce window for this one",
+            )
+        if re.search(r"EAPI:Invalid (?:key|signature)", told):
             raise self.refusal(told)
         return told or (f"status {status}" if status >= 400 else "")
 

@@ -31,8 +31,8 @@ WORDS = {
 _PAIRS = {"XBTUSDT": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
 _ASSETS = {"BTC": "XXBT", "ETH": "XETH"}
 _STATUS = {"open": "open", "filled": "closed", "cancelled": "canceled", "rejected": "canceled"}
-_WINDOW = 10_000_000
-"""By how much a nonce may be below the highest: the key's nonce window."""
+_WINDOW = 10_000
+"""By how much a nonce may be below the highest: the key's nonce window, ten seconds for those who count milliseconds."""
 
 
 def signature(secret: str, path: str, nonce: str, body: bytes) -> str:
