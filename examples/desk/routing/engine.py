@@ -5,6 +5,7 @@ It remembers nothing of its own: what it knows stands in the ledger, so one that
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -135,19 +136,20 @@ class Engine:
             self._mark(order, CANCELLED)
         return gone
 
-    def move_stop(self, account: str, pair: str, stop: Decimal) -> dict[str, Any]:
-        """Another stop for the open position; a resting one is taken back and placed anew."""
+    def move_exit(self, account: str, pair: str, kind: str, price: Decimal) -> dict[str, Any]:
+        """Another stop or target for the open position; one that rests is taken back and placed anew."""
         with self._lock:
             held = self.books.position(account, pair)
             if held is None:
                 raise SafetyError("position", f"{account} has no open position in {pair}")
-            self.books.update("helios_positions", held["id"], stop=stop)
+            column = "stop" if kind == "stop-loss" else "target"
+            self.books.update("helios_positions", held["id"], **{column: price})
             way = self._ways(self._account(account))
             if way.resting_exits:
                 for order in self.books.pending(account):
-                    if order["pair"] == pair and order["kind"] == "stop-loss":
+                    if order["pair"] == pair and order["kind"] == kind:
                         self.cancel(order)
-                self._rest(held, way, "stop-loss", stop, f"{self._entry_key(held)}-stop-{self.books.at()}")
+                self._rest(held, way, kind, price, f"{self._entry_key(held)}-{kind}-{secrets.token_hex(4)}")
             return dict(self.books.position(account, pair) or {})
 
     def pnl(self, account: str) -> dict[str, Any]:

@@ -86,9 +86,13 @@ def routes(desk: Service) -> Routes:
             _account(room, _text(wish, "account")), _text(wish, "pair"), source="manual", key=_text(wish, "key")
         )
 
-    def move_stop(request: Request) -> Any:
-        wish = request.json()
-        return room.engine.move_stop(_account(room, _text(wish, "account")), _text(wish, "pair"), _amount(wish, "stop"))
+    def move(name: str, kind: str) -> Callable[[Request], Any]:
+        def act(request: Request) -> Any:
+            wish = request.json()
+            account, pair = _account(room, _text(wish, "account")), _text(wish, "pair")
+            return room.engine.move_exit(account, pair, kind, _amount(wish, name))
+
+        return act
 
     def gates(request: Request) -> Any:
         refusal, connected = room.live_refusal(), room.live.connected()
@@ -151,7 +155,8 @@ def routes(desk: Service) -> Routes:
         ("GET", "/api/orders", told(orders)),
         ("GET", "/api/positions", told(positions)),
         ("POST", "/api/positions/close", told(close)),
-        ("POST", "/api/positions/stop", told(move_stop)),
+        ("POST", "/api/positions/stop", told(move("stop", "stop-loss"))),
+        ("POST", "/api/positions/target", told(move("target", "take-profit"))),
         ("GET", "/api/pnl", told(lambda request: room.engine.pnl(_of(room, request)))),
         ("POST", "/api/trades", told(trade)),
         ("GET", "/api/gates", told(gates)),
