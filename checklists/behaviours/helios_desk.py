@@ -41,7 +41,9 @@ class Rehearsal:
 
     def feed(self, pair: str, *prices: object) -> Sequence[Mapping[str, Any]]:
         """Prices of a pair, one after the other; what each cycle made of it."""
-        told = post(f"{self.api}/api/rehearsals/{self.account}/prices", {"pair": pair, "prices": [str(price) for price in prices]})
+        told = post(
+            f"{self.api}/api/rehearsals/{self.account}/prices", {"pair": pair, "prices": [str(price) for price in prices]}
+        )
         return list(told.body["cycles"])
 
     def buy(self, pair: str, size: object, **more: object) -> Answer:
@@ -81,9 +83,7 @@ def valr(url: str, home: str, path: str) -> Any:
     key, secret = environ.get("VALR_API_KEY", ""), environ.get("VALR_API_SECRET", "")
     stamp = str(time.time_ns() // 1_000_000)
     mark = hmac.new(secret.encode(), f"{stamp}GET{path}".encode(), hashlib.sha512).hexdigest()
-    answer = ask(
-        "GET", url + path, headers={"X-VALR-API-KEY": key, "X-VALR-TIMESTAMP": stamp, "X-VALR-SIGNATURE": mark}
-    )
+    answer = ask("GET", url + path, headers={"X-VALR-API-KEY": key, "X-VALR-TIMESTAMP": stamp, "X-VALR-SIGNATURE": mark})
     if answer.status != 200:
         raise RuntimeError(f"VALR answered {answer.status} to {path}")
     return answer.body.get("list", answer.body)

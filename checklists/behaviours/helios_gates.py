@@ -19,7 +19,12 @@ GOOD: Mapping[str, Any] = {"path": "LIVE", "environ": LIVE_SWITCHES, "permitted"
 
 
 def _told(answer: Answer) -> dict[str, Any]:
-    return {"status": answer.status, "state": answer.body.get("state"), "check": answer.body.get("check"), "reason": answer.body.get("reason")}
+    return {
+        "status": answer.status,
+        "state": answer.body.get("state"),
+        "check": answer.body.get("check"),
+        "reason": answer.body.get("reason"),
+    }
 
 
 def _sent(own: Rehearsal) -> int:
@@ -34,7 +39,11 @@ def live_path(api: str, home: str) -> dict[str, Any]:
         passed = own.buy(PAIR, 200, stop=980_000)
         facts: dict[str, Any] = {
             "gates": get(f"{api}/api/gates").body["gates"],
-            "all_is_well": {"state": passed.body["state"], "orders": len(own.rows("orders")), "path": own.rows("orders")[0]["mode"]},
+            "all_is_well": {
+                "state": passed.body["state"],
+                "orders": len(own.rows("orders")),
+                "path": own.rows("orders")[0]["mode"],
+            },
             "mode": [_unconfirmed(api, home, name, change) for name, change in _DOUBTS.items()],
             "connection": _one(api, home, {"connected": False}),
             "on_paper": _one(api, home, {"path": "PAPER", "permitted": False, "environ": {}}),
@@ -68,7 +77,13 @@ def _sizes(api: str, home: str) -> dict[str, Any]:
     limit = number(get(f"{api}/api/gates").body["limits"]["MAX_POSITION_SIZE_ZAR"])
     with rehearsal(api, home, 5000, **GOOD) as own:
         own.feed(PAIR, 1_000_000)
-        wrong = {"a_cent_more": limit + Decimal("0.01"), "negative": -limit, "zero": 0, "not_a_number": "NaN", "infinite": "Infinity"}
+        wrong = {
+            "a_cent_more": limit + Decimal("0.01"),
+            "negative": -limit,
+            "zero": 0,
+            "not_a_number": "NaN",
+            "infinite": "Infinity",
+        }
         refused = [{"tried": name, **_told(own.buy(PAIR, size, stop=980_000))} for name, size in wrong.items()]
         sent = _sent(own)
         return {"limit": limit, "refused": refused, "sent": sent, "at_the_limit": _told(own.buy(PAIR, limit, stop=980_000))}
@@ -101,11 +116,11 @@ def watched(api: str, home: str) -> dict[str, Any]:
         facts = {
             "trades": len(fills),
             "orders": told,
-            "alerts": [
-                {"title": one["title"], "state": one["state"], **_fields(one["message"])} for one in alerts
-            ],
+            "alerts": [{"title": one["title"], "state": one["state"], **_fields(one["message"])} for one in alerts],
         }
-    live = rows(home, "SELECT o.* FROM helios_orders o WHERE o.mode = 'LIVE' AND o.account = 'live' AND o.state IN ('filled', 'partial')")
+    live = rows(
+        home, "SELECT o.* FROM helios_orders o WHERE o.mode = 'LIVE' AND o.account = 'live' AND o.state IN ('filled', 'partial')"
+    )
     seen = [_lines_of(home, order) for order in live]
     facts["live"] = {
         "fills": len(seen),

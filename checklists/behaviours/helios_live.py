@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from behaviours.ask import get, post, until
@@ -49,6 +51,7 @@ def trades(api: str, home: str, venue: str) -> dict[str, Any]:
             "sells": sum(one["side"] == "sell" for one in fresh),
             "foreign": [one["customerOrderId"] for one in fresh if not _ours(one["customerOrderId"], stopped, won)],
         },
+        "manual": _sources(home, stopped["key"]),
         "money": {
             "profit": profit,
             "off": after["ZAR"] - held["ZAR"] - profit,
@@ -59,6 +62,19 @@ def trades(api: str, home: str, venue: str) -> dict[str, Any]:
             "resting": len(valr(venue, home, "/v1/orders/open")),
         },
     }
+
+
+def _sources(home: str, key: str) -> dict[str, int]:
+    """How many live entries a person asked for under this activation, and how many a signal did before the first of them."""
+    entries = rows(
+        home,
+        "SELECT source FROM helios_orders WHERE account = 'live' AND side = 'BUY' AND activation ="
+        " (SELECT activation FROM helios_orders WHERE key = ?) ORDER BY id",
+        key,
+    )
+    words = [row["source"] for row in entries]
+    first = words.index("manual") if "manual" in words else len(words)
+    return {"count": words.count("manual"), "automatic_before": words[:first].count("auto")}
 
 
 def _ours(key: str, *trades: Mapping[str, Any]) -> bool:
@@ -137,9 +153,7 @@ def _closed(api: str, home: str, venue: str, key: str, *, moved: Decimal, by_its
     """The exit at VALR and the profit that the ledger has of it, beside our own reckoning from VALR's fills."""
     history = [one for one in valr(venue, home, "/v1/account/tradehistory") if one["customerOrderId"].startswith(key)]
     entries, exits = ([one for one in history if one["side"] == side] for side in ("buy", "sell"))
-    trade = rows(
-        home, "SELECT t.* FROM helios_trades t JOIN helios_orders o ON o.id = t.entry_order_id WHERE o.key = ?", key
-    )
+    trade = rows(home, "SELECT t.* FROM helios_trades t JOIN helios_orders o ON o.id = t.entry_order_id WHERE o.key = ?", key)
     facts: dict[str, Any] = {"closed": {"by_its_exit": by_itself, "exits_at_valr": len(exits), "trades": len(trade)}}
     if not entries or not exits or not trade:
         return facts
@@ -188,7 +202,9 @@ def reconciliation(home: str, venue: str) -> dict[str, Any]:
     }
     pairs = [(here[key], there[key]) for key in here if key in there]
     held, start = balances(venue, home), rows(home, "SELECT * FROM helios_capital WHERE account = 'live' ORDER BY id")
-    profit = sum((number(row["profit"]) for row in rows(home, "SELECT profit FROM helios_trades WHERE account = 'live'")), Decimal(0))
+    profit = sum(
+        (number(row["profit"]) for row in rows(home, "SELECT profit FROM helios_trades WHERE account = 'live'")), Decimal(0)
+    )
     lots = rows(
         home,
         "SELECT l.quantity, l.price, l.fee FROM helios_lots l JOIN helios_positions p ON p.id = l.position_id"
@@ -223,7 +239,7 @@ def first_day(api: str, home: str, venue: str) -> dict[str, Any]:
     since = version["started_at"]
     samples = rows(home, "SELECT * FROM helios_samples WHERE account = 'live' AND at >= ? ORDER BY id", since)
     times = [_seconds(one["at"]) for one in samples]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     return {
         "since": since,
         "samples": len(samples),
@@ -236,8 +252,6 @@ def first_day(api: str, home: str, venue: str) -> dict[str, Any]:
 
 
 def _seconds(at: str) -> Decimal:
-    from datetime import datetime
-
     return Decimal(str(round(datetime.fromisoformat(at).timestamp(), 3)))
 
 
@@ -252,10 +266,26 @@ def funding(home: str, venue: str) -> dict[str, Any]:
     """Facts on the capital and its steps: what VALR holds, what the ledger has of money that was added, by step."""
     records = rows(home, "SELECT amount, currency, at FROM helios_capital WHERE account = 'live' ORDER BY id")
     amounts = [number(row["amount"]) for row in records]
+    steps = [(later - earlier, row["at"]) for (earlier, later), row in zip(pairwise(amounts), records[1:], strict=True)]
+    first = rows(home, "SELECT min(at) AS at FROM helios_fills WHERE account = 'live'")[0]["at"]
     return {
         "balance": balances(venue, home)["ZAR"],
         "records": len(records),
         "amounts": amounts,
-        "newest": amounts[-1] if amounts else None,
-        "steps": [later - earlier for earlier, later in zip(amounts, amounts[1:], strict=False)],
+        "largest_step": max((step for step, _ in steps), default=Decimal(0)),
+        "unwatched_steps": [at for _, at in steps if not _watched(home, at)],
+        "raised_too_early_above_1000": _early(records, Decimal(1000), first, 86_400),
+        "raised_too_early_above_5000": _early(records, Decimal(5000), first, 7 * 86_400),
     }
+
+
+def _early(records: Any, above: Decimal, first: str | None, seconds: int) -> list[str]:
+    """Times at which the capital was raised above an amount before trading had gone on for so long."""
+    raised = [row["at"] for row in records if number(row["amount"]) > above]
+    return [at for at in raised if first is None or _seconds(at) - _seconds(first) < seconds]
+
+
+def _watched(home: str, at: str) -> bool:
+    """Whether the profit was sampled in the hour before."""
+    samples = rows(home, "SELECT at FROM helios_samples WHERE account = 'live' AND at <= ? ORDER BY id DESC LIMIT 1", at)
+    return bool(samples) and _seconds(at) - _seconds(samples[0]["at"]) < 3600

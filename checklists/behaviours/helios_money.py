@@ -30,7 +30,9 @@ def capital(home: str, venue: str) -> dict[str, Any]:
                 unpriced.append(asset)
     file = json.loads(Path(home, "records/helios/STARTING_CAPITAL.json").read_text(encoding="utf-8"), parse_float=Decimal)
     books = rows(home, "SELECT * FROM helios_capital WHERE account = 'live' ORDER BY id")
-    profit = sum((number(row["profit"]) for row in rows(home, "SELECT profit FROM helios_trades WHERE account = 'live'")), Decimal(0))
+    profit = sum(
+        (number(row["profit"]) for row in rows(home, "SELECT profit FROM helios_trades WHERE account = 'live'")), Decimal(0)
+    )
     open_ = rows(home, "SELECT 1 FROM helios_positions WHERE account = 'live' AND state = 'open'")
     return {
         "worth": worth,

@@ -39,7 +39,11 @@ def order_flow(api: str, home: str, venue: str) -> dict[str, Any]:
             "valr_trades_of_it": len(valr(venue, home, "/v1/account/tradehistory")) - traded,
         }
         if signals:
-            facts["signal"] = {"pair": signals[0]["pair"], "side": signals[0]["side"], "off_the_dip": number(signals[0]["price"]) - DIP}
+            facts["signal"] = {
+                "pair": signals[0]["pair"],
+                "side": signals[0]["side"],
+                "off_the_dip": number(signals[0]["price"]) - DIP,
+            }
         if orders and again is not None:
             facts["order"] = {
                 **{name: orders[0][name] for name in ("pair", "side", "client", "mode", "state", "venue_order_id")},
@@ -103,7 +107,9 @@ def exit_at(api: str, home: str, kind: str) -> dict[str, Any]:
     if registered:
         facts["registered"] = {"stop": number(registered[0]["stop"]), "target": number(registered[0]["target"])}
     if positions:
-        facts["closed"] = {name: positions[0][name] for name in ("state", "closed_by")} | {"quantity": number(positions[0]["quantity"])}
+        facts["closed"] = {name: positions[0][name] for name in ("state", "closed_by")} | {
+            "quantity": number(positions[0]["quantity"])
+        }
     if len(fills) == 2 and trades and cash:
         own_profit = _value(fills[1]) - _value(fills[0]) - number(fills[0]["fee"]) - number(fills[1]["fee"])
         facts["pnl"] = {
@@ -135,7 +141,11 @@ def limits(api: str, home: str) -> dict[str, Any]:
             "nothing": own.buy(PAIR, 0, stop=985_000),
             "not_a_number": own.buy(PAIR, "NaN", stop=985_000),
         }
-        facts["size"] = {"refused": _refused(above), "behind": _left(own), "at_the_limit": own.buy(PAIR, size, stop=985_000).body["state"]}
+        facts["size"] = {
+            "refused": _refused(above),
+            "behind": _left(own),
+            "at_the_limit": own.buy(PAIR, size, stop=985_000).body["state"],
+        }
     with rehearsal(api, home, 1000, follows=False) as own:
         own.feed(PAIR, 1_000_000)
         wide = own.buy(PAIR, size, stop=500_000)
@@ -149,7 +159,11 @@ def limits(api: str, home: str) -> dict[str, Any]:
         facts["open"] = {
             "accepted": sum(one.body["state"] == "filled" for one in opened[:-1]),
             "refused": _refused({"one_more": opened[-1]}),
-            "behind": {"positions": len(own.rows("positions")), "orders": len(own.rows("orders")), "rejections": len(own.rows("rejections"))},
+            "behind": {
+                "positions": len(own.rows("positions")),
+                "orders": len(own.rows("orders")),
+                "rejections": len(own.rows("rejections")),
+            },
         }
     facts["loss"] = _losses(api, home, size, most["MAX_DAILY_LOSS_ZAR"])
     return facts
@@ -181,7 +195,13 @@ def _losses(api: str, home: str, size: Decimal, most: Decimal) -> dict[str, Any]
 
 def _refused(answers: Any) -> list[dict[str, Any]]:
     return [
-        {"tried": name, "status": one.status, "state": one.body.get("state"), "check": one.body.get("check"), "reason": one.body.get("reason")}
+        {
+            "tried": name,
+            "status": one.status,
+            "state": one.body.get("state"),
+            "check": one.body.get("check"),
+            "reason": one.body.get("reason"),
+        }
         for name, one in answers.items()
     ]
 

@@ -29,6 +29,7 @@ def running(api: str, home: str) -> dict[str, Any]:
         "compared": len(wanted),
         "missing": [name for name in wanted if name not in found],
         "different": [name for name in wanted if name in found and found[name] != told["sources"][name]],
+        "uncommitted": _git(tree, "status", "--porcelain", "--untracked-files=all").decode().splitlines()[:20],
         "not_told": [name for name in _tracked(tree) if name not in wanted],
     }
 
@@ -60,7 +61,9 @@ def _contents(tree: str, names: list[str]) -> dict[str, str]:
 def unfinished(home: str) -> dict[str, Any]:
     """Facts on marks of unfinished work in the critical paths: files looked at by path, and each hit with its line."""
     root = Path(home, "helios")
-    files = [path for name in CRITICAL for path in ([root / name] if name.endswith(".py") else sorted((root / name).rglob("*.py")))]
+    files = [
+        path for name in CRITICAL for path in ([root / name] if name.endswith(".py") else sorted((root / name).rglob("*.py")))
+    ]
     hits = []
     for path in files:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -115,7 +118,11 @@ def orchestrator(checkout: str, python: str, home: str, api: str) -> dict[str, A
     )
     picked = [json.loads(line) for line in done.stdout.splitlines()]
     told = get(f"{api}/api/mode/current").body
-    facts: dict[str, Any] = {"exit": done.returncode, "cases": len(picked), "desk": {name: told[name] for name in ("mode", "client")}}
+    facts: dict[str, Any] = {
+        "exit": done.returncode,
+        "cases": len(picked),
+        "desk": {name: told[name] for name in ("mode", "client")},
+    }
     if len(picked) == len(_CASES):
         named = dict(zip(_CASES, picked, strict=True))
         facts |= {
