@@ -1,4 +1,4 @@
-"""What the looks at the VALR desk have in common: rehearsals that are forgotten again, the ledger read from outside, VALR itself."""
+"""What the looks at the VALR desk share: rehearsals that are forgotten again, the ledger read from outside, VALR itself."""
 
 from __future__ import annotations
 

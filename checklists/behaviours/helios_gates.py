@@ -1,7 +1,7 @@
 """The checks before a live trade and the watch around it, tried on the live path with nobody's money.
 
-A rehearsal on the live path brings its own mode switches, permission and connection; the gates, the log and the alert are the ones
-that a trade for real money meets.
+A rehearsal on the live path brings its own mode switches, permission and connection; the gates, the log and the alert are
+the ones that a trade for real money meets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tests 6 to 8 of document 004 with real rand: a trade of R200 that its stop closes, a smaller one that its target closes.
 
-What the system says is held against VALR's own word: orders, balances, fees. Nothing is tried while no live trade is permitted, while
-trading is halted, or while a position or an order of somebody else is there.
+What the system says is held against VALR's own word: orders, balances, fees. Nothing is tried while no live trade is permitted,
+while trading is halted, or while a position or an order of somebody else is there.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def smallest_order(home: str, venue: str) -> dict[str, Any]:
     price = Decimal(valr(venue, home, f"/v1/public/{PAIR}/marketsummary")["lastTradedPrice"])
     key = f"golive-order-{secrets.token_hex(6)}"
     wish = {
-        "side": "BUY", "pair": PAIR, "quantity": "0.000020", "price": str((price / 2).quantize(Decimal(1))), "customerOrderId": key,
-        "timeInForce": "GTC", "postOnly": False,
+        "side": "BUY", "pair": PAIR, "quantity": "0.000020", "price": str((price / 2).quantize(Decimal(1))),
+        "customerOrderId": key, "timeInForce": "GTC", "postOnly": False,
     }  # fmt: skip
     placed = _signed(home, venue, "POST", "/v1/orders/limit", wish)
     try:

@@ -1,4 +1,4 @@
-"""Is the code that runs the code that is committed, is it finished, does it pick the right client, and is its branch protected?"""
+"""Is the code that runs the code that is committed, is it finished, does it pick the right client, is its branch protected?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the panel show this very server, fresh; are the limits that were set the ones in force; is the process there to be ended?"""
+"""Does the panel show this very server, fresh; are the limits that were set in force; is the process there to be ended?"""
 
 from __future__ import annotations
 
