@@ -140,13 +140,14 @@ def test_a_denied_activation_is_not_green(project: Any) -> None:
     assert "no item answers it" in run.out
 
 
-def test_a_whole_no_go_withdraws_the_marker(project: Any) -> None:
-    """A complete run that says NO-GO takes an existing marker back; a partial one leaves it."""
-    assert project.gate().status == 0
-    assert project.gate("-k", "one", env={"READY": "no"}).word == "INCOMPLETE"
-    assert project.marker.exists()
-    assert "withdrawn" in project.gate(env={"READY": "no"}).out
-    assert not project.marker.exists()
+def test_a_no_go_withdraws_the_marker(project: Any) -> None:
+    """A run that saw a critical item fail takes an existing marker back, whole or not; a selection that saw none leaves it."""
+    for selection in ([], ["-k", "one"]):
+        assert project.gate().status == 0
+        assert project.gate("-k", "three", env={"READY": "no"}).word == "INCOMPLETE"
+        assert project.marker.exists()
+        assert "withdrawn" in project.gate(*selection, env={"READY": "no"}).out
+        assert not project.marker.exists()
 
 
 def test_no_marker_leaves_the_marker_alone(project: Any) -> None:

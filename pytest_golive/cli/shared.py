@@ -1,0 +1,90 @@
+"""What the commands share: settings, keys, who acts, a page, and a person's yes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_golive.cli.words import say_denied
+from pytest_golive.errors import Misuse
+
+if TYPE_CHECKING:
+    from pytest_golive.config import Settings
+    from pytest_golive.signing.keys import PublicKey
+
+
+def load_settings(options: argparse.Namespace, *, probing: bool = False) -> Settings:
+    """The settings that the command line, the environment or this folder names."""
+    from pytest_golive import config
+
+    return config.load(settings_path(options), os.environ, probing=probing)
+
+
+def settings_path(options: argparse.Namespace) -> Path:
+    """The file of the settings."""
+    return Path(options.config or os.environ.get("GOLIVE_CONFIG") or "golive.yaml")
+
+
+def is_named(options: argparse.Namespace) -> bool:
+    """Whether somebody named the settings, instead of leaving them to be found."""
+    return bool(options.config or os.environ.get("GOLIVE_CONFIG"))
+
+
+def operator_of(options: argparse.Namespace) -> str:
+    """Who acts; a name that is a secret is not written down."""
+    from pytest_golive.closing import login
+
+    name: str = options.operator or os.environ.get("GOLIVE_OPERATOR") or login()
+    return redacted(name)
+
+
+def redacted(text: str) -> str:
+    """The text without the secrets of this environment."""
+    from pytest_golive.redaction import Redactor
+
+    return Redactor.from_environment(os.environ).text(text)
+
+
+def trusted_keys(settings: Settings | None, files: Sequence[str] = ()) -> tuple[PublicKey, ...]:
+    """The keys that count here: those of the named files, else of the settings, else this user's own session key."""
+    from pytest_golive.signing.keys import session_key
+    from pytest_golive.signing.trusted import read_keys, session_key_path
+
+    if files:
+        return tuple(key for file in files for key in read_keys(Path(file)))
+    if settings is not None and settings.activation.trusted_keys:
+        return read_keys(settings.resolve(settings.activation.trusted_keys))
+    path = session_key_path(os.environ)
+    return (session_key(path).public,) if path.exists() else ()
+
+
+def page_bytes(path: str) -> bytes:
+    """The bytes of a sign-off page; Misuse for a file that is too large to be one."""
+    from pytest_golive.report import MAX_PAGE
+
+    with open(path, "rb") as stream:
+        content = stream.read(MAX_PAGE + 1)
+    if len(content) > MAX_PAGE:
+        raise Misuse(f"{path} is larger than {MAX_PAGE} bytes", hint="this is no sign-off page")
+    return content
+
+
+def is_confirmed(options: argparse.Namespace) -> bool:
+    """Whether a person said yes; without a terminal only --yes is one."""
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        say_denied("real trading is not enabled without confirmation: add --yes")
+        return False
+    try:
+        answer = input("This enables REAL TRADING if every check passes. Type 'yes' to go on: ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() == "yes":
+        return True
+    say_denied("not confirmed")
+    return False
