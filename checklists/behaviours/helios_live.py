@@ -61,6 +61,7 @@ def trades(api: str, home: str, venue: str) -> dict[str, Any]:
             "open": len(rows(home, "SELECT 1 FROM helios_positions WHERE account = 'live' AND state = 'open'")),
             "resting": len(valr(venue, home, "/v1/orders/open")),
         },
+        "all": _reconciled(home, venue),
     }
 
 
@@ -189,8 +190,8 @@ def _cents(price: Decimal) -> str:
     return str(price.quantize(Decimal("0.01")))
 
 
-def reconciliation(home: str, venue: str) -> dict[str, Any]:
-    """Facts on all live fills so far: ledger and VALR side by side, their fees, and the balance that must follow from both."""
+def _reconciled(home: str, venue: str) -> dict[str, Any]:
+    """All live fills so far: ledger and VALR side by side, their fees, and the balance that must follow from both."""
     there = {one["customerOrderId"]: one for one in valr(venue, home, "/v1/account/tradehistory")}
     here = {
         row["key"]: row
@@ -240,15 +241,16 @@ def first_day(api: str, home: str, venue: str) -> dict[str, Any]:
     samples = rows(home, "SELECT * FROM helios_samples WHERE account = 'live' AND at >= ? ORDER BY id", since)
     times = [_seconds(one["at"]) for one in samples]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    return {
+    facts: dict[str, Any] = {
         "since": since,
         "samples": len(samples),
         "longest_gap_seconds": max(gaps, default=Decimal(0)),
-        "newest": samples[-1]["at"] if samples else None,
-        "most_equity": max((number(one["equity"]) for one in samples), default=None),
         "balance": balances(venue, home)["ZAR"],
         "crashes": _crashes(home, since),
     }
+    if samples:
+        facts |= {"newest": samples[-1]["at"], "most_equity": max(number(one["equity"]) for one in samples)}
+    return facts
 
 
 def _seconds(at: str) -> Decimal:

@@ -75,6 +75,7 @@ class Routing:
         with contextlib.suppress(BrokerError):
             records.starting_capital(self.books, self.venue.balances()[RAND])
             records.system_state(self)
+            self.turn()
         self.worker.start()
 
     def restart(self) -> None:
