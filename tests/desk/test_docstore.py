@@ -203,8 +203,24 @@ def test_a_unique_index_is_kept(books: Books) -> None:
     books.u.insert_many([{"a": 1}, {"a": 1}])
     with pytest.raises(OperationFailure, match="E11000"):
         books.u.create_index("a", unique=True)
+    books.t.update_one({"b": 2}, {"$set": {"b": 3}})
+    books.t.insert_one({"a": 1, "b": 2})
+    books.t.delete_one({"b": 2})
+    books.t.insert_one({"a": Decimal("1.0"), "b": 2})
     books.t.drop_index("a_1_b_1")
     books.t.insert_one({"a": 1, "b": 2})
+    assert books.t.count_documents({"a": 1, "b": 2}) == 2
+
+
+def test_an_id_is_found_as_any_other_field(books: Books) -> None:
+    """An id finds its document alone, with further conditions, and written as an equal number of another type."""
+    books.t.insert_many([{"_id": 1, "n": 1}, {"_id": "1", "n": 2}])
+    assert books.t.find_one({"_id": 1})["n"] == 1
+    assert books.t.find_one({"_id": 1.0})["n"] == 1
+    assert books.t.find_one({"_id": "1", "n": {"$gt": 1}})["n"] == 2
+    assert books.t.find_one({"_id": "1", "n": 1}) is None
+    assert books.t.find_one({"_id": 3}) is None
+    assert books.t.count_documents({"_id": {"$in": [1, "1"]}}) == 2
 
 
 def test_collections_are_made_and_taken_away(books: Books) -> None:

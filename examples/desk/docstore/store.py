@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -19,6 +19,9 @@ from examples.desk.docstore.matching import MISSING, Document, Refused, matches,
 
 Place = tuple[str, str]
 """Database and collection."""
+
+Covered = tuple[Any, ...]
+"""What an index covers of one document."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents(
@@ -41,11 +44,16 @@ class Store:
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         self._held: dict[Place, dict[bytes, Document]] = {}
         self._indexes: dict[Place, dict[str, Document]] = {}
+        self._taken: dict[tuple[Place, str], dict[Covered, bytes]] = {}
         for database, collection, name, body in self._db.execute("SELECT * FROM indexes ORDER BY rowid"):
             self._held.setdefault((database, collection), {})
             self._indexes.setdefault((database, collection), {})[name] = bson.decode(body)
         for database, collection, key, body in self._db.execute("SELECT * FROM documents ORDER BY rowid"):
             self._held.setdefault((database, collection), {})[key] = bson.decode(body)
+        for place, indexes in self._indexes.items():
+            for each in indexes.values():
+                if each.get("unique"):
+                    self._taken[place, each["name"]] = self._all_covered(place, each)
 
     def close(self) -> None:
         """Close the file; what was told as written stays."""
@@ -60,7 +68,10 @@ class Store:
     def find(self, place: Place, wanted: Document, by: Mapping[str, Any] | None = None) -> list[Document]:
         """The documents that the filter means, in the order of `by`, else in that of their insertion."""
         with self._lock:
-            found = [each for each in self._held.get(place, {}).values() if matches(each, wanted)]
+            held = self._held.get(place, {})
+            near = held.get(_key(wanted["_id"])) if _is_plain(wanted.get("_id")) else None
+            # an id that is not found as it is written may still be there as an equal number of another type
+            found = [each for each in (held.values() if near is None else [near]) if matches(each, wanted)]
         return ordered(found, by) if by else found
 
     def insert(self, place: Place, document: Document) -> None:
@@ -103,7 +114,7 @@ class Store:
             for each in found:
                 key = _key(each["_id"])
                 self._write("DELETE FROM documents WHERE database = ? AND collection = ? AND id = ?", *place, key)
-                del self._held[place][key]
+                self._give_back(place, self._held[place].pop(key))
             return found
 
     def create(self, place: Place) -> bool:
@@ -124,7 +135,8 @@ class Store:
             for table in ("documents", "indexes"):
                 self._write(f"DELETE FROM {table} WHERE database = ? AND collection = ?", *place)
             del self._held[place]
-            self._indexes.pop(place, None)
+            for name in self._indexes.pop(place, {}):
+                self._taken.pop((place, name), None)
             return True
 
     def indexes(self, place: Place) -> list[Document]:
@@ -144,14 +156,10 @@ class Store:
                     raise Refused(f"an index {wish['name']} with other options is there", 85)
                 return False
             body = {"v": 2, **wish}
-            if body.get("unique"):
-                seen: set[Any] = set()
-                for each in self._held[place].values():
-                    covered = _covered(each, body)
-                    if covered in seen:
-                        raise _duplicate(place, body, each)
-                    seen.add(covered)
+            taken = self._all_covered(place, body) if body.get("unique") else None
             self._write("INSERT INTO indexes VALUES (?, ?, ?, ?)", *place, wish["name"], bson.encode(body))
+            if taken is not None:
+                self._taken[place, wish["name"]] = taken
             self._indexes[place][wish["name"]] = body
             return True
 
@@ -163,24 +171,50 @@ class Store:
                 if each["name"] != "_id_" and names(each):
                     self._write("DELETE FROM indexes WHERE database = ? AND collection = ? AND name = ?", *place, each["name"])
                     del self._indexes[place][each["name"]]
+                    self._taken.pop((place, each["name"]), None)
             return len(before)
 
     def _refuse_twins(self, place: Place, document: Document, key: bytes) -> None:
-        for each in self._indexes.get(place, {}).values():
+        for each, taken in self._unique(place):
+            if taken.get(_covered(document, each), key) != key:
+                raise _duplicate(place, each, document)
+
+    def _unique(self, place: Place) -> Iterator[tuple[Document, dict[Covered, bytes]]]:
+        """The unique indexes of a collection, and which document has taken what they cover."""
+        for name, each in self._indexes.get(place, {}).items():
             if each.get("unique"):
-                covered = _covered(document, each)
-                for other, held in self._held[place].items():
-                    if other != key and _covered(held, each) == covered:
-                        raise _duplicate(place, each, document)
+                yield each, self._taken[place, name]
+
+    def _all_covered(self, place: Place, index: Document) -> dict[Covered, bytes]:
+        """What an index covers, and of which document; Refused if two documents have the same."""
+        taken: dict[Covered, bytes] = {}
+        for key, each in self._held[place].items():
+            if taken.setdefault(_covered(each, index), key) != key:
+                raise _duplicate(place, index, each)
+        return taken
+
+    def _give_back(self, place: Place, document: Document) -> None:
+        for each, taken in self._unique(place):
+            taken.pop(_covered(document, each), None)
 
     def _put(self, place: Place, key: bytes, document: Document) -> None:
         body = bson.encode(document)
         self._write("INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body", *place, key, body)
+        before = self._held[place].get(key)
+        if before is not None:
+            self._give_back(place, before)
         # decoded anew, so that what is held is exactly what was written
-        self._held[place][key] = bson.decode(body)
+        self._held[place][key] = after = bson.decode(body)
+        for each, taken in self._unique(place):
+            taken[_covered(after, each)] = key
 
     def _write(self, statement: str, *values: object) -> None:
         self._db.execute(statement, values)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a filter on `_id` names one id, and no operators."""
+    return isinstance(value, (str, int, ObjectId)) and not isinstance(value, bool)
 
 
 def _key(value: Any) -> bytes:
@@ -191,7 +225,7 @@ def _paths(index: Document) -> Iterable[list[str]]:
     return (path.split(".") for path in index["key"])
 
 
-def _covered(document: Document, index: Document) -> tuple[Any, ...]:
+def _covered(document: Document, index: Document) -> Covered:
     return tuple(standing(next(reach(document, parts), MISSING)) for parts in _paths(index))
 
 
