@@ -130,7 +130,11 @@ class Service:
             self.floor,
             home=home.path,
             stop=self.stop_system,
-            health=lambda: str(self.health()["state"]),
+            health=lambda: {
+                "desk": self.health()["state"],
+                "document store": self.docstore_health()["state"],
+                "cache": self.cache_health()["state"],
+            },
             drill=lambda: bool(faults.switched_on(self)),
             post=Post.of(settings.environ, ca_file=home.ca),
             venues={TESTNET: self.addresses[TESTNET]},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,6 +31,7 @@ from examples.desk.bots.watch import Rule, Watch
 from examples.desk.broker import Broker
 from examples.desk.clock import Clock
 from examples.desk.errors import BrokerError, DeskError
+from examples.desk.health import DEGRADED, HEALTHY
 from examples.desk.risk import EmergencyStop
 from examples.desk.settings import credentials
 from examples.desk.symbols import TESTNET
@@ -48,7 +49,7 @@ _log = logging.getLogger("desk.system")
 
 @final
 class Upkeep:
-    """All of it for one desk; `health` is a word for the whole desk, `drill` says whether something is broken on purpose."""
+    """All of it for one desk; `health` tells the state of each part by name, `drill` whether something is broken on purpose."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Upkeep:
         *,
         home: Path,
         stop: EmergencyStop,
-        health: Callable[[], str],
+        health: Callable[[], Mapping[str, str]],
         drill: Callable[[], bool],
         post: Post,
         venues: Mapping[str, str],
@@ -81,7 +82,7 @@ class Upkeep:
             now=lambda: whole(now()),
         )
         self.spoken = Spoken(
-            lives=floor.life, stop=stop, portfolio=floor.portfolio.summary, health=health, report=self.reports.send_test
+            lives=floor.life, stop=stop, portfolio=floor.portfolio.summary, health=self._word, report=self.reports.send_test
         )
         self.router = Router(self.spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
         self.watch = Watch(self._rules(), alert=lambda name, text: self._raise(name, text), now=now)
@@ -95,6 +96,7 @@ class Upkeep:
             )
         }
         self._troubles: dict[str, str] = {}
+        self._raised: deque[dict[str, Any]] = deque()
 
     def start(self) -> None:
         """Keep the paper exchange's key for the users of the first day, and begin to look."""
@@ -157,8 +159,10 @@ class Upkeep:
         return f"{seen} requests failed within an hour" if seen > most else ""
 
     def _unhealthy(self) -> str:
-        state = self._health()
-        return "" if state == "healthy" else f"the desk is {state}"
+        return ", ".join(f"{name} is {state}" for name, state in self._health().items() if state != HEALTHY)
+
+    def _word(self) -> str:
+        return DEGRADED if self._unhealthy() else HEALTHY
 
     def _unreconciled(self) -> str:
         found = [self._floor.portfolio.reconcile(user["name"]) for user in self._floor.users.every() if user["role"] != ADMIN]
@@ -187,22 +191,30 @@ class Upkeep:
 
     def _raise(self, kind: str, text: str) -> None:
         severity = "info" if text.startswith("over: ") else "critical"
-        self._floor.store.add("alerts", {"kind": kind, "severity": severity, "text": text, "at": whole(self._now())})
+        self._raised.append({"kind": kind, "severity": severity, "text": text, "at": whole(self._now())})
 
     def _forward(self) -> None:
-        """Mail what stands in the collection alerts and was not mailed yet, whoever wrote it; what is not taken waits."""
+        """Mail every alert that was not mailed yet, whoever raised it, and keep what the server said; what is not taken waits.
+
+        Alerts of the watch are mailed before they are written down, because one of them may say that nothing can be written.
+        """
+        while self._raised:
+            if "sent_at" not in self._raised[0]:
+                self._raised[0].update(self._mailed(self._raised[0]))
+            self._floor.store.add("alerts", self._raised[0])
+            self._raised.popleft()
         alerts = self._floor.store.database["alerts"]
         for row in alerts.find({"sent_at": {"$exists": False}}).limit(20):
-            message = EmailMessage()
-            message["From"], message["To"] = self._post.sender, self._post.recipient
-            message["Subject"] = f"[bots] {row['kind']}"
-            message["Message-ID"] = make_msgid(domain=self._post.sender.rpartition("@")[2])
-            message.set_content(f"{row.get('bot', '')} {row['text']}\n".lstrip())
-            said = self._post.send(message)
-            alerts.update_one(
-                {"_id": row["_id"]},
-                {"$set": {"sent_at": whole(self._now()), "server_said": said, "message_id": message["Message-ID"]}},
-            )
+            alerts.update_one({"_id": row["_id"]}, {"$set": self._mailed(row)})
+
+    def _mailed(self, alert: Mapping[str, Any]) -> dict[str, Any]:
+        message = EmailMessage()
+        message["From"], message["To"] = self._post.sender, self._post.recipient
+        message["Subject"] = f"[bots] {alert['kind']}"
+        message["Message-ID"] = make_msgid(domain=self._post.sender.rpartition("@")[2])
+        message.set_content(f"{alert.get('bot', '')} {alert['text']}\n".lstrip())
+        said = self._post.send(message)
+        return {"sent_at": whole(self._now()), "server_said": said, "message_id": message["Message-ID"]}
 
     def _back_up(self) -> None:
         """A backup when the newest is a day old, or when there is none."""
