@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -132,7 +133,9 @@ def _without_its_store(second: Desk, admin: Session) -> dict[str, Any]:
     """The document store goes away: health turns, requests fail; and comes back."""
     _switch(second, on=True)
     try:
-        statuses = [admin.ask("GET", "/api/limits/usage").status for _ in range(FAILURES + 2)]
+        with ThreadPoolExecutor(FAILURES + 2) as pool:
+            answers = list(pool.map(lambda _: admin.ask("GET", "/api/limits/usage"), range(FAILURES + 2)))
+        statuses = [answer.status for answer in answers]
         health = _told(second, "health", "document store")
         errors = _told(second, "error-rate", "")
     finally:

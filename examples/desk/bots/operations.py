@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,9 +39,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     which.add_argument("--newest", action="store_true", help="the newest backup of the home folder")
     which.add_argument("--file", type=Path, help="this backup")
     restore.add_argument("--into", required=True, help="the name of an empty database")
+    commands.add_parser("try-rotation", help="fill a small log of the desk's kind, and tell what became of it")
     told = parser.parse_args(arguments)
     try:
-        print(jsontext.dumps(_backup(told) if told.command == "backup" else _restore(told)))
+        work = {"backup": _backup, "restore": _restore, "try-rotation": _try_rotation}[told.command]
+        print(jsontext.dumps(work(told)))
     except (DeskError, OSError) as error:
         print(f"operations: {error}", file=sys.stderr)
         return 1
@@ -60,6 +64,27 @@ def _restore(told: argparse.Namespace) -> Mapping[str, Any]:
         into = database.client.get_database(told.into, codec_options=database.codec_options)
         counts = backups.restore(found[0], into)
     return {"file": str(found[0]), "into": told.into, "counts": counts}
+
+
+def _try_rotation(told: argparse.Namespace) -> Mapping[str, Any]:
+    """Lines until a log of a thousand bytes has rotated twice, and how many of them are still there."""
+    from examples.desk.kraken_bot.bot.utils.log_rotation import KEPT, MAX_BYTES, rotating
+
+    with tempfile.TemporaryDirectory() as folder:
+        handler = rotating(Path(folder, "try.log"), max_bytes=1_000)
+        lines = [f"line {number:04} of the rehearsal" for number in range(100)]
+        for line in lines:
+            handler.emit(logging.LogRecord("try", logging.INFO, __file__, 0, line, (), None))
+        handler.close()
+        files = sorted(Path(folder).iterdir())
+        kept = "".join(path.read_text(encoding="utf-8") for path in files)
+        return {
+            "files": len(files),
+            "largest": max(path.stat().st_size for path in files),
+            "lines_lost": sum(line not in kept for line in lines),
+            "limit": MAX_BYTES,
+            "kept": KEPT,
+        }
 
 
 @contextlib.contextmanager

@@ -39,6 +39,8 @@ from examples.desk.worker import Worker
 
 DELIVERIES = "report_deliveries"
 BACKUP_EVERY = timedelta(hours=24)
+EVERY_HOURS = {"reports": 24, "backups": int(BACKUP_EVERY.total_seconds()) // 3600}
+"""How often a task does what it is for; it looks far more often whether the time has come."""
 DISCREPANCY = Decimal("0.01")
 """The document: reconciliation below 1 %."""
 FREE_DISK = Decimal("0.02")
@@ -198,9 +200,10 @@ class Upkeep:
 
         Alerts of the watch are mailed before they are written down, because one of them may say that nothing can be written.
         """
+        for alert in list(self._raised):
+            if "sent_at" not in alert:
+                alert.update(self._mailed(alert))
         while self._raised:
-            if "sent_at" not in self._raised[0]:
-                self._raised[0].update(self._mailed(self._raised[0]))
             self._floor.store.add("alerts", self._raised[0])
             self._raised.popleft()
         alerts = self._floor.store.database["alerts"]

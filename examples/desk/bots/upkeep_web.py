@@ -9,7 +9,7 @@ from typing import Any, final
 from examples.desk import clock
 from examples.desk.bots import commands
 from examples.desk.bots.tokens import Bearer
-from examples.desk.bots.upkeep import Upkeep
+from examples.desk.bots.upkeep import EVERY_HOURS, Upkeep
 from examples.desk.bots.users import ADMIN
 from examples.desk.bots.web import Door
 from examples.desk.errors import DeskError
@@ -39,6 +39,7 @@ class Counter:
             ("GET", "/api/reports/daily", admin(self._deliveries)),
             ("POST", "/api/reports/daily/send-test", admin(self._send_test)),
             ("GET", "/api/admin/alerts/rules", admin(self._rules)),
+            ("GET", "/api/admin/tasks", admin(self._tasks)),
         )
         own = ("GET", "/api/openapi.json", lambda request: answer(described))
         every: Routes = (own, *told, *self._door.routes())
@@ -101,6 +102,14 @@ class Counter:
             return answer({**self._upkeep.reports.send_test(), "accepted": True, "checked_at": clock.now()})
         except DeskError as error:
             raise Refused(502, str(error)) from error
+
+    def _tasks(self, request: Request, who: Bearer) -> Answer:
+        workers = self._upkeep.workers
+        told = {
+            name: {"alive": worker.alive, "last_turn_at": worker.last_beat, "every_hours": EVERY_HOURS.get(name)}
+            for name, worker in workers.items()
+        }
+        return answer({"tasks": told, "checked_at": clock.now()})
 
     def _rules(self, request: Request, who: Bearer) -> Answer:
         return answer({"rules": self._upkeep.watch.rules(), "checked_at": clock.now()})
