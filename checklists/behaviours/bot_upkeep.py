@@ -1,4 +1,4 @@
-"""What stands around the bots and must be there on the day it is needed: backups, reports, rules, measures, logs without secrets."""
+"""What stands around the bots and must be there when it is needed: backups, reports, rules, measures, logs without secrets."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def restore_rehearsal(checkout: str, home: str) -> dict[str, Any]:
 
 
 def secrets_in_logs(home: str) -> dict[str, Any]:
-    """Facts on every log of the desk, searched for each secret it was started with, for the first half of each, and for tokens."""
+    """Facts on every log of the desk, searched for the first half of each secret it was started with, and for tokens."""
     environ = environment_of(f"{home}/desk.pid")
     known = {name: value for name, value in environ.items() if SECRET_NAMES.search(name) and len(value) >= SHORTEST_SECRET}
     parts = {name: value[: max(SHORTEST_SECRET, len(value) // 2)] for name, value in known.items()}
@@ -185,7 +185,7 @@ def report_delivery(api: str, home: str) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "due_age_seconds": Decimal(f"{(datetime.now(UTC) - due).total_seconds():.0f}"),
         "due_time": due.strftime("%H:%M"),
-        "environment_time": environment_of(f"{home}/desk.pid")["DAILY_REPORT_TIME"],
+        "time_as_configured": due.strftime("%H:%M") == environment_of(f"{home}/desk.pid")["DAILY_REPORT_TIME"],
         "delivered": len(found),
         "unconfirmed": [one["due_at"] for one in daily if not re.match(r"250 .*\w", str(one["server_said"]))],
         "in_mailbox": len(mailed),
@@ -258,15 +258,19 @@ def _plain(row: Mapping[str, Any]) -> str:
     return json.dumps({key: str(value) for key, value in sorted(row.items())})
 
 
-def _metrics(api: str) -> dict[str, list[Decimal]]:
+def samples(api: str) -> list[tuple[str, str, Decimal]]:
+    """Name, labels and value of every sample on the metrics page."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{api}/metrics", timeout=5) as response:
-        text = response.read().decode()
+        lines = response.read().decode().splitlines()
+    matches = [_SAMPLE.fullmatch(line) for line in lines]
+    return [(match[1], match[2] or "", Decimal(match[3])) for match in matches if match]
+
+
+def _metrics(api: str) -> dict[str, list[Decimal]]:
     found: dict[str, list[Decimal]] = {}
-    for line in text.splitlines():
-        match = _SAMPLE.fullmatch(line)
-        if match:
-            found.setdefault(match[1], []).append(Decimal(match[3]))
+    for name, _, value in samples(api):
+        found.setdefault(name, []).append(value)
     return found
 
 

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
     """Run the desk in this process; one line of JSON tells when it is ready."""
     from examples.desk.api import Api
+    from examples.desk.bots import deploying
     from examples.desk.service import Service
     from examples.desk.web import Server
 
@@ -61,6 +62,7 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
         server.start()
         desk.clerk.reachable_at(server.url)
         urls = {"api": server.url, **desk.addresses, **desk.open_front(routes)}
+        deploying.bring(desk.settings.home.path, urls)
         print(jsontext.dumps({"urls": urls, "variables": variables(desk.settings.home.path, urls)}), flush=True)
         end.wait()
         server.stop()

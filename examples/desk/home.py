@@ -100,6 +100,9 @@ def _bring_settings(home: Home) -> Sequence[str]:
     if before == shipped or edited:
         return (*notes, *(Repository(home.path).keep(_PAPERS, "The documents as shipped") if papers else ()))
     home.golive.write_text(shipped, encoding="utf-8")
+    if not (home.path / ".git").exists():
+        # a release of its own, so that there is one to go back to
+        notes = (*notes, *Repository(home.path).keep(["golive.yaml", ".gitignore"], "The desk's settings as shipped"))
     message = "Go-live settings and documents as shipped: activation is off"
     notes = (*notes, *Repository(home.path).keep(["golive.yaml", *_PAPERS], message))
     home.golive.write_text(_flipped(shipped), encoding="utf-8")

@@ -23,7 +23,8 @@ def open_logs(execution: Path, system: Path) -> None:
     anomalies = rotating(system.with_name("anomalies.log"))
     anomalies.setFormatter(formatter())
     anomalies.setLevel(logging.ERROR)
-    for name, path in (("desk.execution", execution), ("desk.system", system)):
+    web = system.with_name("web-error.log")
+    for name, path in (("desk.execution", execution), ("desk.system", system), ("desk.web", web)):
         handler = rotating(path)
         handler.setFormatter(formatter())
         logger = logging.getLogger(name)

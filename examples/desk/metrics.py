@@ -79,7 +79,12 @@ def _families(desk: Service) -> Iterator[_Family]:
     yield _Family(
         "golive_order_permitted", "gauge", "Whether the guard would let an order go.", [({}, int(desk.guard.allows().allowed))]
     )
-    for name, kind, meaning, samples in (*desk.upkeep.traffic.series(), *machine(desk.settings.home.path), *desk.clerk.metrics()):
+    for name, kind, meaning, samples in (
+        *desk.upkeep.traffic.series(),
+        *desk.upkeep.series(),
+        *machine(desk.settings.home.path),
+        *desk.clerk.metrics(),
+    ):
         yield _Family(name, kind, meaning, samples)
     yield _Family(
         "desk_scrape_time_seconds",

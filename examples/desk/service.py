@@ -185,6 +185,7 @@ class Service:
         self.clerk.start()
         self._ends.callback(self.clerk.stop)
         self._write_pid()
+        logging.getLogger("desk.web").info("requests are answered from now on; each that fails has a line here")
         _log.info("the desk is up in mode %s", self.settings.mode)
 
     def open_front(self, routes: Routes) -> Mapping[str, str]:

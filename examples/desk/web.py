@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import re
 import socket
 import ssl
@@ -14,6 +15,8 @@ from typing import Any, final
 from urllib.parse import parse_qsl, urlsplit
 
 from examples.desk import jsontext
+
+_log = logging.getLogger("desk.web")
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 64 * 1024
@@ -166,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             reply = answer({"error": refused.message}, refused.status)
         except Exception as error:  # noqa: BLE001 - a fault of one request must not end the server
+            _log.error("%s %s: %s", self.command, self.path.partition("?")[0], type(error).__name__)
             reply = answer({"error": f"{type(error).__name__}: {error}"}, 500)
         self.send_response(reply.status)
         for name, value in {

@@ -9,19 +9,24 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from email.message import EmailMessage
+from email.utils import make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from examples.desk import clock, docstore, jsontext
 from examples.desk.bots import backups
+from examples.desk.bots.post import Post
 from examples.desk.errors import DeskError
 
 if TYPE_CHECKING:
     from pymongo.database import Database
 
+MANUAL = "documents/amarktai-operations.md"
 FOLDER = "backups"
 """Where the backups lie, below the home folder."""
 
@@ -39,11 +44,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     which.add_argument("--newest", action="store_true", help="the newest backup of the home folder")
     which.add_argument("--file", type=Path, help="this backup")
     restore.add_argument("--into", required=True, help="the name of an empty database")
+    notify = commands.add_parser("notify", help="mail everybody in the table of contacts")
+    notify.add_argument("--home", type=Path, required=True, help="the desk's home folder")
+    notify.add_argument("text", help="what they are to know")
     commands.add_parser("try-rotation", help="fill a small log of the desk's kind, and tell what became of it")
     told = parser.parse_args(arguments)
     try:
-        work = {"backup": _backup, "restore": _restore, "try-rotation": _try_rotation}[told.command]
-        print(jsontext.dumps(work(told)))
+        work = {"backup": _backup, "restore": _restore, "try-rotation": _try_rotation}.get(told.command)
+        print(jsontext.dumps(work(told) if work else _notify(told, environ)))
     except (DeskError, OSError) as error:
         print(f"operations: {error}", file=sys.stderr)
         return 1
@@ -64,6 +72,23 @@ def _restore(told: argparse.Namespace) -> Mapping[str, Any]:
         into = database.client.get_database(told.into, codec_options=database.codec_options)
         counts = backups.restore(found[0], into)
     return {"file": str(found[0]), "into": told.into, "counts": counts}
+
+
+def _notify(told: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """One mail to each address in the table of contacts; DeskError if there is none, or if one was not taken."""
+    text = (told.home / MANUAL).read_text(encoding="utf-8").partition("\n## Contacts\n")[2].partition("\n## ")[0]
+    addresses = re.findall(r"\| ([\w.+-]+@[\w.-]+) \|$", text, re.MULTILINE)
+    if not addresses:
+        raise DeskError(f"nobody stands in the table of contacts of {told.home / MANUAL}", hint="fill in the section Contacts")
+    post = Post.of(environ, ca_file=told.home / "tls" / "ca.pem")
+    reached = []
+    for address in addresses:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = post.sender, address, "[bots] notice"
+        message["Message-ID"] = make_msgid(domain=post.sender.rpartition("@")[2])
+        message.set_content(f"{told.text}\n")
+        reached.append({"address": address, "server_said": post.send(message)})
+    return {"notified": reached}
 
 
 def _try_rotation(told: argparse.Namespace) -> Mapping[str, Any]:

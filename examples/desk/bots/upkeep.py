@@ -9,7 +9,7 @@ import functools
 import logging
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from email.message import EmailMessage
@@ -17,6 +17,7 @@ from email.utils import make_msgid
 from pathlib import Path
 from typing import Any, final
 
+from examples.desk import jsontext
 from examples.desk.bots import backups
 from examples.desk.bots.commands import Router
 from examples.desk.bots.floor import FIRST, Floor
@@ -24,7 +25,7 @@ from examples.desk.bots.post import Post
 from examples.desk.bots.reports import Account, Figures, Reports
 from examples.desk.bots.spoken import Spoken
 from examples.desk.bots.store import whole
-from examples.desk.bots.traffic import Traffic
+from examples.desk.bots.traffic import Samples, Traffic
 from examples.desk.bots.users import ADMIN
 from examples.desk.bots.vault import Vault
 from examples.desk.bots.watch import Rule, Watch
@@ -95,6 +96,7 @@ class Upkeep:
                 ("watch", self.watch.turn, 1),
                 ("alerts", self._forward, 0.5),
                 ("backups", self._back_up, 5),
+                ("reconciliation", self._reconcile_daily, 60),
             )
         }
         self._troubles: dict[str, str] = {}
@@ -106,6 +108,7 @@ class Upkeep:
         for user in FIRST:
             if key and secret:
                 self.vault.keep(user, TESTNET, key, secret)
+        self._calmly("reconciliation", self._reconcile_daily)
         for worker in self.workers.values():
             worker.start()
 
@@ -219,12 +222,33 @@ class Upkeep:
         said = self._post.send(message)
         return {"sent_at": whole(self._now()), "server_said": said, "message_id": message["Message-ID"]}
 
+    def _reconcile_daily(self) -> None:
+        """The reconciliation of the day, as a file that people read and sign for; written once a day."""
+        path = self._home / "records" / "amarktai_reconciliation.json"
+        day = self._now().date().isoformat()
+        if path.exists() and jsontext.loads(path.read_bytes())["day"] == day:
+            return
+        found = [self._floor.portfolio.reconcile(user["name"]) for user in self._floor.users.every() if user["role"] != ADMIN]
+        rows = [{name: row[name] for name in ("user", "books", "exchange", "discrepancy", "checked_at")} for row in found]
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(jsontext.dumps({"day": day, "users": rows}) + "\n", encoding="utf-8")
+        draft.replace(path)
+
     def _back_up(self) -> None:
         """A backup when the newest is a day old, or when there is none."""
         folder = self._home / "backups"
         found = backups.newest_first(folder)
         if not found or self._now().timestamp() - found[0].stat().st_mtime >= BACKUP_EVERY.total_seconds():
             backups.take(self._floor.store.database, folder, now=self._now())
+
+    def series(self) -> Iterator[tuple[str, str, str, Samples]]:
+        """The fills of all bots as a figure; nothing while the document store does not answer."""
+        try:
+            count = len(self._floor.store.all("fills_ledger"))
+        except DeskError:
+            return
+        yield "bots_fills_total", "counter", "Fills of all bots, by the ledger of fills.", [({}, count)]
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Every report that a mail server took, the oldest first."""
