@@ -19,7 +19,8 @@ REFRESH = 5
 
 _PAGE = """\
 <!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="{refresh}"><title>Trading desk</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="{refresh}"><title>Trading desk</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem; color: #1d2530; background: #fff }}
 table {{ border-collapse: collapse; margin-bottom: 1.5rem }} th, td {{ text-align: left; padding: .3rem 1.2rem .3rem 0 }}
