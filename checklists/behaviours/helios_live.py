@@ -18,7 +18,7 @@ from behaviours.helios_desk import balances, number, rows, valr
 
 PAIR, ACCOUNT = "BTCZAR", "live"
 SIZE, SECOND = Decimal(200), Decimal(100)
-SECONDS = 6
+SECONDS = 3
 
 
 def trades(api: str, home: str, venue: str) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, final
 
 from examples.desk.errors import DeskError
 from examples.desk.routing import web
-from examples.desk.routing.engine import Engine
+from examples.desk.routing.books import LIVE_ACCOUNT
+from examples.desk.routing.engine import EXITS, Engine
 from examples.desk.routing.execution import LOGGER, MonitoredExecution
 from examples.desk.routing.positions import PositionBook
 from examples.desk.routing.room import Routing
@@ -148,6 +150,65 @@ def _dashboard(**wrong: Any) -> Callable[[Any], Any]:
     return defect
 
 
+def _shaved(before: Any) -> Any:
+    def rest(engine: Engine, wish: Trade, way: Any) -> None:
+        before(engine, wish, way)
+        held = engine.books.position(wish.account, wish.pair)
+        if held is not None:
+            engine.books.update("helios_positions", held["id"], quantity=Decimal(held["quantity"]) - Decimal("0.000001"))
+
+    return rest
+
+
+def _marked(column: str, wrong: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An order that is entered with a wrong value in one column."""
+
+    def defect(before: Any) -> Any:
+        def mark(engine: Engine, order: Any, state: str, **values: Any) -> None:
+            before(engine, order, state, **{**values, **({column: wrong(values[column])} if values.get(column) else {})})
+
+        return mark
+
+    return defect
+
+
+def _opened(**wrong: Callable[[Trade], Any]) -> Callable[[Any], Any]:
+    """An order that is opened with something else than was wished for."""
+
+    def defect(before: Any) -> Any:
+        def opened(engine: Engine, wish: Trade, *told: Any) -> Any:
+            return before(engine, dataclasses.replace(wish, **{name: make(wish) for name, make in wrong.items()}), *told)
+
+        return opened
+
+    return defect
+
+
+def _entered(**wrong: Any) -> Callable[[Any], Any]:
+    """A fill that is entered with something else than was told."""
+    return lambda before: lambda book, order, **told: before(book, order, **{**told, **wrong})
+
+
+def _profit_without_fees(before: Any) -> Any:
+    def match(book: PositionBook, *told: Any) -> Any:
+        profit = before(book, *told)
+        ledger = vars(book)["_books"].ledger
+        row = ledger.row("SELECT * FROM helios_trades ORDER BY id DESC")
+        gross = Decimal(row["exit_value"]) - Decimal(row["entry_value"])
+        ledger.write("UPDATE helios_trades SET profit = ? WHERE id = ?", str(gross), row["id"])
+        return profit
+
+    return match
+
+
+def _other_cash(before: Any) -> Any:
+    def told(room: Routing, desk: Service) -> dict[str, Any]:
+        found: dict[str, Any] = before(room, desk)
+        return {**found, "pnl": {**found["pnl"], "cash": found["pnl"]["cash"] + 1}}
+
+    return told
+
+
 DEFECTS: Mapping[str, Defect] = {
     "no-signal": (Engine, "_follow", _nothing()),
     "signal-ignored": (Engine, "_follow", _signal_ignored),
@@ -172,25 +233,39 @@ DEFECTS: Mapping[str, Defect] = {
     "restart-releases": (Routing, "restart", _released_by_restart),
     "alert-forgotten": (MonitoredExecution, "tell", _nothing()),
     "exits-not-placed": (Engine, "_rest_exits", _nothing()),
+    "exit-not-moved": (Engine, "move_exit", _nothing({})),
+    "price-frozen": (PositionBook, "unrealized", _nothing(Decimal(0))),
+    "position-shaved": (Engine, "_rest_exits", _shaved),
+    "average-wrong": (Engine, "_mark", _marked("average", lambda average: average * Decimal("1.0001"))),
+    "venue-id-invented": (Engine, "_mark", _marked("venue_order_id", lambda number: f"{number}-X")),
+    "size-enlarged": (Engine, "_opened", _opened(size_zar=lambda wish: wish.size_zar * Decimal("1.05"))),
+    "source-swapped": (Engine, "_opened", _opened(source=lambda wish: "auto")),
+    "fees-unrecorded": (PositionBook, "enter", _entered(fee=Decimal(0))),
+    "closed-by-nobody": (PositionBook, "enter", _entered(closed_by="unknown")),
+    "profit-without-fees": (PositionBook, "_match", _profit_without_fees),
+    "dashboard-cash": (web, "_dashboard", _other_cash),
     "dashboard-stale": (web, "_dashboard", _dashboard()),
     "dashboard-elsewhere": (web, "_dashboard", _dashboard(instance="0000000000000000")),
 }
 """Every defect by its name."""
 
-_PHRASES = {"silent-before": "TRADE EXECUTION:", "silent-after": "TRADE EXECUTED:"}
+_PHRASES = {"silent-before": "TRADE EXECUTION:", "silent-after": "TRADE EXECUTED:", "silent-id": ""}
 NAMES = (*DEFECTS, *_PHRASES)
 _stood: dict[str, Any] = {}
 
 
 @final
 class _Silence(logging.Filter):
-    """Lines with this phrase are not written."""
+    """Lines with this phrase are not written; without a phrase, the ids of orders are left out."""
 
     def __init__(self, phrase: str) -> None:
         super().__init__(phrase)
         self._phrase = phrase
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if not self._phrase:
+            record.msg, record.args = re.sub(r" order=\S+", " order=-", record.getMessage()), ()
+            return True
         return self._phrase not in record.getMessage()
 
 
@@ -208,7 +283,7 @@ def begin(desk: Service, name: str) -> None:
 
 
 def end(desk: Service, name: str) -> None:
-    """Take it out; after a new start there is nothing to take out."""
+    """Take it out, and enter anew what it entered wrongly of real trades; after a new start there is nothing to take out."""
     stood = _stood.pop(name, None)
     if stood is None:
         return
@@ -216,3 +291,28 @@ def end(desk: Service, name: str) -> None:
         logging.getLogger(LOGGER).removeFilter(stood)
     else:
         setattr(DEFECTS[name][0], DEFECTS[name][1], stood)
+        _enter_anew(desk.routing)
+
+
+def _enter_anew(room: Routing) -> None:
+    """The books of the live account from VALR's fills, as they would stand had nothing been wrong with the code."""
+    books, book = room.books, PositionBook(room.books)
+    fills = list(reversed(room.venue.fills()))
+    with books.ledger.change() as db:
+        db.execute(
+            "DELETE FROM helios_lots WHERE position_id IN (SELECT id FROM helios_positions WHERE account = ?)", (LIVE_ACCOUNT,)
+        )
+        for table in ("helios_positions", "helios_trades", "helios_fills"):
+            db.execute(f"DELETE FROM {table} WHERE account = ?", (LIVE_ACCOUNT,))
+        for fill in fills:
+            order = books.order(fill["client_order_id"])
+            if order is None:
+                continue
+            source = "auto" if order["key"].startswith("signal-") else order["source"].replace("auto", "manual")
+            quantity, price, fee = (Decimal(fill[name]) for name in ("quantity", "price", "fee"))
+            books.update(
+                "helios_orders", order["id"], state="filled", venue_order_id=fill["order_id"], filled=quantity, average=price,
+                fee=fee, source=source,
+            )  # fmt: skip
+            kind = order["kind"] if order["kind"] in EXITS else source
+            book.enter(order, quantity=quantity, price=price, fee=fee, venue_order_id=fill["order_id"], closed_by=kind)
