@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import hmac
 import secrets
@@ -11,9 +12,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
 from typing import Any
 
-from behaviours.ask import Answer, ask, environment_of, get, post
+from behaviours.ask import Answer, ask, environment_of, get, post, until
 
 FEE = Decimal("0.001")
 LIVE_SWITCHES = {"TRADING_MODE": "LIVE", "ENABLE_PAPER_TRADING": "False"}
@@ -95,6 +100,23 @@ def balances(url: str, home: str) -> dict[str, Decimal]:
 
 
 def lines(home: str, *words: str) -> list[str]:
-    """Lines of the trading log that hold all of these words."""
-    with open(f"{home}/logs/helios.log", encoding="utf-8") as log:
-        return [line.rstrip("\n") for line in log if all(word in line for word in words)]
+    """Lines of the trading log that hold all of these words, the oldest first; of what was rotated too."""
+    found = []
+    for path in sorted(Path(home, "logs").glob("helios.log*"), key=lambda path: path.stat().st_mtime):
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as log:
+            found += [line.rstrip("\n") for line in log if all(word in line for word in words)]
+    return found
+
+
+def mails(home: str, word: str, seconds: float) -> list[EmailMessage]:
+    """The messages in the mailbox that hold this word; waits for the first of them."""
+    found: list[EmailMessage] = []
+
+    def arrived() -> bool:
+        parser = BytesParser(_class=EmailMessage, policy=default)
+        told = [parser.parsebytes(path.read_bytes()) for path in sorted(Path(home, "mail").glob("*.eml"))[-100:]]
+        found[:] = [mail for mail in told if word in mail.get_content()]
+        return bool(found)
+
+    until(arrived, seconds)
+    return found

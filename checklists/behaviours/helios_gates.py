@@ -6,13 +6,14 @@ the ones that a trade for real money meets.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from behaviours.ask import Answer, get
-from behaviours.helios_desk import LIVE_SWITCHES, Rehearsal, lines, number, rehearsal, rows
+from behaviours.ask import Answer, get, post
+from behaviours.helios_desk import LIVE_SWITCHES, Rehearsal, lines, mails, number, rehearsal, rows
 
 PAIR = "BTCZAR"
 GOOD: Mapping[str, Any] = {"path": "LIVE", "environ": LIVE_SWITCHES, "permitted": True, "connected": True}
@@ -117,6 +118,7 @@ def watched(api: str, home: str) -> dict[str, Any]:
             "trades": len(fills),
             "orders": told,
             "alerts": [{"title": one["title"], "state": one["state"], **_fields(one["message"])} for one in alerts],
+            "mails": [_mailed(home, str(order["key"])) for order in orders],
         }
     live = rows(
         home, "SELECT o.* FROM helios_orders o WHERE o.mode = 'LIVE' AND o.account = 'live' AND o.state IN ('filled', 'partial')"
@@ -146,6 +148,28 @@ def _lines_of(home: str, order: Mapping[str, Any]) -> dict[str, Any]:
         at = datetime.fromisoformat(filled[0]["at"])
         facts["before_its_fill"] = _time(before[0]) <= at
         facts["after_the_line_before"] = _time(before[0]) <= _time(after[0])
+    return facts
+
+
+def _mailed(home: str, key: str) -> dict[str, Any]:
+    """The mail about an order, as it lies in the mailbox: its subject, and what it says of the trade."""
+    found = mails(home, f"Key: {key}", 4)
+    facts: dict[str, Any] = {"count": len(found)}
+    if found:
+        text = " ".join(found[0].get_content().split())
+        facts |= {"subject": found[0]["Subject"], "recipient": found[0]["X-Envelope-To"], **_fields(text)}
+    return facts
+
+
+def test_alert(api: str, home: str) -> dict[str, Any]:
+    """Facts on an alert that is only tried: written down, sent, and found in the mailbox of those who are to be reached."""
+    word = f"golive-{secrets.token_hex(6)}"
+    answer = post(f"{api}/api/alerts/test", {"by": "golive", "text": word})
+    found = mails(home, word, 4)
+    written = rows(home, "SELECT channel, delivered, error FROM alerts WHERE text LIKE ?", f"%{word}%")
+    facts: dict[str, Any] = {"status": answer.status, "mails": len(found), "written": written}
+    if found:
+        facts |= {name: found[0][header] for name, header in (("subject", "Subject"), ("recipient", "X-Envelope-To"))}
     return facts
 
 

@@ -51,7 +51,7 @@ def trades(api: str, home: str, venue: str) -> dict[str, Any]:
             "sells": sum(one["side"] == "sell" for one in fresh),
             "foreign": [one["customerOrderId"] for one in fresh if not _ours(one["customerOrderId"], stopped, won)],
         },
-        "manual": _sources(home, stopped["key"]),
+        "manual": {**_sources(home, stopped["key"]), "of_this_run": _of(home, stopped["key"], won["key"])},
         "money": {
             "profit": profit,
             "off": after["ZAR"] - held["ZAR"] - profit,
@@ -76,6 +76,11 @@ def _sources(home: str, key: str) -> dict[str, int]:
     words = [row["source"] for row in entries]
     first = words.index("manual") if "manual" in words else len(words)
     return {"count": words.count("manual"), "automatic_before": words[:first].count("auto")}
+
+
+def _of(home: str, *keys: str) -> list[str]:
+    found = (rows(home, "SELECT source FROM helios_orders WHERE key = ?", key) for key in keys)
+    return [one[0]["source"] for one in found if one]
 
 
 def _ours(key: str, *trades: Mapping[str, Any]) -> bool:

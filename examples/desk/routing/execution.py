@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
-from examples.desk.logs import formatter
+from examples.desk.logs import formatter, rotating
 from examples.desk.routing.books import LIVE, Books
 from examples.desk.routing.clients import FAILED, Report, TradingClient
 from examples.desk.routing.safety import Trade
@@ -25,7 +25,7 @@ def open_log(path: Path) -> None:
     for old in list(_log.handlers):
         _log.removeHandler(old)
         old.close()
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = rotating(path)
     handler.setFormatter(formatter())
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)

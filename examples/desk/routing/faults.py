@@ -150,16 +150,6 @@ def _dashboard(**wrong: Any) -> Callable[[Any], Any]:
     return defect
 
 
-def _shaved(before: Any) -> Any:
-    def rest(engine: Engine, wish: Trade, way: Any) -> None:
-        before(engine, wish, way)
-        held = engine.books.position(wish.account, wish.pair)
-        if held is not None:
-            engine.books.update("helios_positions", held["id"], quantity=Decimal(held["quantity"]) - Decimal("0.000001"))
-
-    return rest
-
-
 def _marked(column: str, wrong: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """An order that is entered with a wrong value in one column."""
 
@@ -235,7 +225,6 @@ DEFECTS: Mapping[str, Defect] = {
     "exits-not-placed": (Engine, "_rest_exits", _nothing()),
     "exit-not-moved": (Engine, "move_exit", _nothing({})),
     "price-frozen": (PositionBook, "unrealized", _nothing(Decimal(0))),
-    "position-shaved": (Engine, "_rest_exits", _shaved),
     "average-wrong": (Engine, "_mark", _marked("average", lambda average: average * Decimal("1.0001"))),
     "venue-id-invented": (Engine, "_mark", _marked("venue_order_id", lambda number: f"{number}-X")),
     "size-enlarged": (Engine, "_opened", _opened(size_zar=lambda wish: wish.size_zar * Decimal("1.05"))),

@@ -82,7 +82,6 @@ class Routing:
         """A new engine, which knows no more than what stands in the ledger."""
         self.engine = self._engine()
         self.instance = secrets.token_hex(8)
-        self.started_at = clock.now()
 
     def turn(self) -> None:
         """What the watch does again and again: ask VALR about what rests there, and take a sample of the profit."""
@@ -182,7 +181,8 @@ class Routing:
         return Terms(**{name: Decimal(str(told[name])) for name in ("slippage", "partial", "failure") if name in told})
 
     def _alert(self, title: str, message: str) -> None:
-        channel = getattr(self._desk, "alerts", None)
-        if channel is None:
-            raise DeskError("no alert channel is configured")
-        channel.send(title, message)
+        self._desk.clerk.alerts.send(title, "critical", message)
+
+    def try_alert(self, text: str) -> int:
+        """Send an alert that is no alert, to see whether people are reached; its number."""
+        return self._desk.clerk.alerts.send("TEST ALERT", "info", text)

@@ -135,6 +135,10 @@ def routes(desk: Service) -> Routes:
         wish = request.json()
         return room.halt.release(_text(wish, "reason"), _text(wish, "by"))
 
+    def try_alert(request: Request) -> Any:
+        wish = request.json()
+        return {"alert": room.try_alert(f"Test alert by {_text(wish, 'by')}: {_text(wish, 'text')}")}
+
     def restart(request: Request) -> Any:
         room.restart()
         return _mode(room)
@@ -167,6 +171,7 @@ def routes(desk: Service) -> Routes:
         ("POST", "/api/emergency-stop", told(stop)),
         ("POST", "/api/emergency-stop/release", told(release)),
         ("POST", "/api/engine/restart", told(restart)),
+        ("POST", "/api/alerts/test", told(try_alert)),
         ("GET", "/api/version", told(version)),
         ("GET", "/api/dashboard", told(lambda request: _dashboard(room, desk))),
         ("GET", "/dashboard.html", lambda request: page(panel(_numbers(_dashboard(room, desk))), "text/html")),
