@@ -52,20 +52,20 @@ class Desk:
 
     home: str
     api: str
-    exchange: str
+    urls: Mapping[str, str]
     process: subprocess.Popen[bytes]
     environ: Mapping[str, str]
 
-    def order(self) -> tuple[str, Mapping[str, Any]]:
+    def order(self, account: str = "alpha") -> tuple[str, Mapping[str, Any]]:
         """Send one small order for real money; its key, and what the desk says of it."""
         key = f"golive-{secrets.token_hex(8)}"
-        wish = {"account": "alpha", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
+        wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
         return key, post(f"{self.api}/orders", wish).body
 
-    def at_exchange(self, key: str) -> int:
+    def at_exchange(self, key: str, venue: str = "coinbase") -> int:
         """The status with which the exchange itself answers for an order: 200 if it has it, 404 if not."""
-        name, secret = self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]
-        return signed(self.exchange, f"/orders/{key}", name, secret).status
+        name, secret = (self.environ[f"{venue.upper()}_API_{part}"] for part in ("KEY", "SECRET"))
+        return signed(self.urls[venue], f"/orders/{key}", name, secret).status
 
     def activate(self) -> int:
         """Run `golive activate` on it, and give the exit status."""
@@ -115,7 +115,7 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
         )
         assert process.stdout is not None
         urls = json.loads(process.stdout.readline())["urls"]
-        yield Desk(home=folder, api=urls["api"], exchange=urls["coinbase"], process=process, environ=environ)
+        yield Desk(home=folder, api=urls["api"], urls=urls, process=process, environ=environ)
     finally:
         if process is not None:
             ended(process)
