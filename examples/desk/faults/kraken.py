@@ -75,6 +75,16 @@ def recent_unmatched_trade(bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def no_test_message(bench: Bench) -> Iterator[None]:
+    """The mail server is down, and no test message has arrived."""
+    from examples.desk.drill.breaks import BREAKS
+
+    undelivered = {"tables": ["alerts"], "run": ["UPDATE alerts SET delivered = 0, attempts = 3 WHERE kind = 'test'"]}
+    with BREAKS["desk"](bench, "mail-down"), BREAKS["rows"](bench, undelivered):
+        yield
+
+
+@contextlib.contextmanager
 def _halted(bench: Bench) -> Iterator[None]:
     bench.switch(HALTED, on=True)
     try:
