@@ -109,3 +109,34 @@ def _breaker(user: Caller, chief: Caller, database: Any) -> dict[str, Any]:
 
 def _told(order: Mapping[str, Any]) -> dict[str, Any]:
     return {name: order.get(name, "") for name in ("state", "gate", "reason")}
+
+
+def written_once(api: str, home: str, mongo_url: str, exchange: str) -> dict[str, Any]:
+    """Facts on funding and on a fill of a user made for it: each is one document, and the fill withstands an administrator."""
+    chief = administrator(api, home)
+    with documents(mongo_url) as database:
+        there = database.list_collection_names()
+        with drill_user(api, home, funding="200") as user:
+            account = rows(database, "users", name=user.name)[0]["account"]
+            funded = paper(home, exchange, f"/account/{account}")["balances"]
+            events = rows(database, "ledger_events", user=user.name)
+            user.order(bot(user, capital="100"), "BUY", STEP)
+            before = rows(database, "fills_ledger", user=user.name)
+            number = before[0]["number"] if before else 0
+            deleted = chief.send(f"/api/ledger/fills/{number}", method="DELETE").status
+            changed = chief.send(f"/api/ledger/fills/{number}", {"price": 1}, method="PUT").status
+            after = rows(database, "fills_ledger", user=user.name)
+        numbers = [row["number"] for row in rows(database, "fills_ledger")]
+    return {
+        "exists": "fills_ledger" in there,
+        "events_exists": "ledger_events" in there,
+        "funding_events": sum(event["kind"] == "funding" for event in events),
+        "funding_amount": sum(event["amount"] for event in events),
+        "funding_at_exchange": funded.get("USDT") == 200,
+        "before": len(before),
+        "delete_status": deleted,
+        "change_status": changed,
+        "unchanged": before == after,
+        "numbers_unique": len(numbers) == len(set(numbers)) > 0,
+        "restored": dismissed(chief, user.name),
+    }

@@ -52,20 +52,20 @@ class Desk:
 
     home: str
     api: str
-    urls: Mapping[str, str]
+    exchange: str
     process: subprocess.Popen[bytes]
     environ: Mapping[str, str]
 
-    def order(self, account: str = "alpha") -> tuple[str, Mapping[str, Any]]:
+    def order(self) -> tuple[str, Mapping[str, Any]]:
         """Send one small order for real money; its key, and what the desk says of it."""
         key = f"golive-{secrets.token_hex(8)}"
-        wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
+        wish = {"account": "alpha", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
         return key, post(f"{self.api}/orders", wish).body
 
-    def at_exchange(self, key: str, venue: str = "coinbase") -> int:
+    def at_exchange(self, key: str) -> int:
         """The status with which the exchange itself answers for an order: 200 if it has it, 404 if not."""
-        name, secret = (self.environ[f"{venue.upper()}_API_{part}"] for part in ("KEY", "SECRET"))
-        return signed(self.urls[venue], f"/orders/{key}", name, secret).status
+        name, secret = self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]
+        return signed(self.exchange, f"/orders/{key}", name, secret).status
 
     def activate(self) -> int:
         """Run `golive activate` on it, and give the exit status."""
@@ -87,9 +87,9 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
+def desk(checkout: str, home: str, settings: str = SETTINGS, **switches: str) -> Iterator[Desk]:
     """A desk on a fresh folder, trusting the same keys as the one at `home`; stopped and removed at the end, whatever
-    happened.
+    happened. `settings` is its golive.yaml, of which its guard takes the digest when it starts.
     """
     folder = tempfile.mkdtemp(prefix="golive-desk-")
     process: subprocess.Popen[bytes] | None = None
@@ -99,27 +99,55 @@ def desk(checkout: str, home: str, **switches: str) -> Iterator[Desk]:
         for name in ("logs", "exchanges"):
             Path(folder, name).mkdir()
         shutil.copytree(Path(home, "bot"), Path(folder, "bot"))
-        Path(folder, "golive.yaml").write_text(SETTINGS, encoding="ascii")
+        Path(folder, "golive.yaml").write_text(settings, encoding="ascii")
         Path(folder, "scratch.yaml").write_text(CHECKLIST, encoding="ascii")
         names = [f"{venue}_API_{part}" for venue in ("COINBASE", "KRAKEN", "TESTNET", "VALR") for part in ("KEY", "SECRET")]
         keys = {name: secrets.token_hex(20) for name in names}
         made = {"JWT_SECRET": secrets.token_hex(32), "ADMIN_PASSWORD": secrets.token_hex(16), "MONGO_URL": ""}
         environ = {**os.environ, **LIVE, **keys, **made, **switches}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "examples.desk", "serve", "--home", folder, "--tethered"],
-            cwd=checkout,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert process.stdout is not None
-        urls = json.loads(process.stdout.readline())["urls"]
-        yield Desk(home=folder, api=urls["api"], urls=urls, process=process, environ=environ)
+        process, urls = _served(folder, checkout, environ)
+        yield Desk(home=folder, api=urls["api"], exchange=urls["coinbase"], process=process, environ=environ)
     finally:
         if process is not None:
             ended(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def restarted(second: Desk, checkout: str) -> Iterator[Desk]:
+    """The same desk after its process was ended and another one started on its folder, as a supervisor does."""
+    ended(second.process)
+    # what stands in .env now counts, not what the first process was started with
+    environ = {name: value for name, value in second.environ.items() if name not in _dotenv_names(second.home)}
+    process, urls = _served(second.home, checkout, {**environ, **LIVE})
+    try:
+        yield Desk(home=second.home, api=urls["api"], exchange=urls["coinbase"], process=process, environ=second.environ)
+    finally:
+        ended(process)
+
+
+def _dotenv_names(home: str) -> set[str]:
+    lines = Path(home, ".env").read_text(encoding="utf-8").splitlines()
+    return {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
+
+
+def _served(folder: str, checkout: str, environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Mapping[str, str]]:
+    """Start a desk and wait until it says where it listens; RuntimeError if it ends before."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.desk", "serve", "--home", folder, "--tethered"],
+        cwd=checkout,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        ended(process)
+        raise RuntimeError(f"the second desk did not start (exit {process.returncode})")
+    urls: Mapping[str, str] = json.loads(line)["urls"]
+    return process, urls
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:

@@ -104,6 +104,9 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
     return {
         "DESK_HOME": str(home),
         "DESK_API": urls["api"],
+        "DESK_API_PORT": urls["api"].rpartition(":")[2],
+        "DESK_MODEL": urls["model"],
+        "DESK_SSH_PORT": urls["ssh"].rpartition(":")[2],
         "DESK_COINBASE": urls["coinbase"],
         "DESK_KRAKEN": urls["kraken"],
         "DESK_TESTNET": urls["testnet"],

@@ -6,6 +6,7 @@ the working copy the demo's operator has set it to true, as a person does right 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _GITIGNORE = """\
 .papers.json
 *.sqlite*
 *.lock
+/backend/
 /exchanges/
 /tls/
 /mail/
@@ -60,6 +62,7 @@ def prepare(path: Path) -> Sequence[str]:
         for folder in (home.execution_log.parent, home.street):
             folder.mkdir(mode=0o700, exist_ok=True)
         _bring_variables(home)
+        _bring_backend(home)
         keeping.bring(home.path)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
         return (*_bring_settings(home), *repository.bring(home.path, clock.now()))
@@ -67,6 +70,15 @@ def prepare(path: Path) -> Sequence[str]:
         raise DeskError(
             f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"
         ) from error
+
+
+def _bring_backend(home: Home) -> None:
+    """Bring the suites and the requirements of document 003 in, as they are shipped now."""
+    for path in (_HERE / "backend").rglob("*"):
+        there = home.path / "backend" / path.relative_to(_HERE / "backend")
+        if path.suffix in (".py", ".ini", ".txt"):
+            there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(path, there)
 
 
 def _bring_variables(home: Home) -> None:

@@ -31,6 +31,10 @@ from examples.desk.venues.dialects.coinbase import made_up_secret as private_key
 from examples.desk.web import LOOPBACK
 
 HOME_VARIABLE = "GOLIVE_DESK_HOME"
+CARELESSLY = "DESK_CARELESS"
+"""A variable that names secrets for which a drill wants the value that somebody forgot to change."""
+CARELESS = "changeme-changeme-changeme-changeme"
+
 DEFAULT_HOME = ROOT / "reports" / "desk"
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
@@ -98,6 +102,7 @@ def launch(
         folder.trusted_keys.write_text("".join(f"{line}\n" for line in keys), encoding="ascii")
         folder.trusted_keys.chmod(0o600)
     keys_and_secrets = {name: "" if environ.get(name) == "" else made_up(name) for name in (*SECRETS, *BOT_SECRETS)}
+    keys_and_secrets |= {name: CARELESS for name in BOT_SECRETS if name in environ.get(CARELESSLY, "").split(",")}
     reserved = _reserved()
     with open(folder.system_log.parent / "stderr.log", "ab") as errors:
         process = subprocess.Popen(

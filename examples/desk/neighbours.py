@@ -17,7 +17,7 @@ from examples.desk.settings import BOT_SECRETS, POST_PORT, ROOT, SECRETS, SMTP_P
 from examples.desk.street import CONTROL
 from examples.desk.web import call
 
-STORES = ("cache", "docstore", "mail")
+STORES = ("cache", "docstore", "mail", "ssh")
 """Neighbours without an HTTP door of their own; the lever moves them."""
 
 
@@ -30,7 +30,7 @@ class Neighbours:
         self._addresses: Mapping[str, str] = {}
         inherited = {name: value for name, value in os.environ.items() if name not in (*SECRETS, *BOT_SECRETS)}
         credentials = {name: environ.get(name, "") for name in SECRETS} | {"MONGO_URL": environ.get("MONGO_URL", "")}
-        post = {name: environ[name] for name in (SMTP_USER, SMTP_PASSWORD, POST_PORT) if name in environ}
+        post = {name: environ[name] for name in (SMTP_USER, SMTP_PASSWORD, POST_PORT, "OPENAI_API_KEY") if name in environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "examples.desk.street", "--store", str(store)],
             cwd=ROOT,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import jsontext
 from examples.desk.cache import Cache
+from examples.desk.outskirts import Management, Provider
 from examples.desk.post_office import PostOffice
 from examples.desk.settings import POST_PORT, SMTP_PASSWORD, SMTP_USER, Home, credentials, port_of
 from examples.desk.symbols import OPENING, TESTNET, VALR, VENUES, traded
@@ -65,11 +66,14 @@ class Street:
             password=environ.get(SMTP_PASSWORD, ""),
             port=int(environ.get(POST_PORT, "0")),
         )
+        self.provider = Provider(environ.get("OPENAI_API_KEY", ""))
+        self.management = Management()
         self.lever = Server(
             (
                 ("POST", "/cache", lambda request: self._steer(self.cache, request)),
                 ("POST", "/mail", self._steer_post),
                 ("POST", "/docstore", lambda request: self._steer(self.docstore, request)),
+                ("POST", "/ssh", lambda request: self._steer(self.management, request)),
             )
         )
         for exchange in self.exchanges.values():
@@ -85,6 +89,8 @@ class Street:
             "cache": self.cache.address,
             "docstore": self.docstore.address,
             "mail": self.post.address,
+            "model": self.provider.server.url,
+            "ssh": self.management.address,
             "lever": self.lever.url,
         }
 
@@ -107,7 +113,7 @@ class Street:
             (self.post.up if wish["up"] is True else self.post.down)()
         return answer({"ok": True})
 
-    def _steer(self, store: Cache | DocumentServer, request: Request) -> Answer:
+    def _steer(self, store: Cache | DocumentServer | Management, request: Request) -> Answer:
         if self._allowed(request).get("up") is True:
             store.up()
         else:

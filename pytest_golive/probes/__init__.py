@@ -85,9 +85,9 @@ def bound(probe: ProbeModel, *, folder: Path, item: str) -> ProbeModel:
 def code(items: Iterable[Item], root: Path) -> Mapping[str, frozenset[Path]]:
     """The files of the project's own code that checks of these items run, by the name of their package."""
     found: dict[str, frozenset[Path]] = {}
-    asked = {likeness(item.probe): item.probe for item in items if hasattr(item.probe, "own_code")}
+    asked = {likeness(item.probe): item.probe for item in items if callable(getattr(item.probe, "sources", None))}
     for probe in asked.values():
-        name, files = cast("Any", probe).own_code(root)
+        name, files = cast("Any", probe).sources(root)
         found[name] = found.get(name, frozenset()) | frozenset(files)
     return found
 

@@ -6,23 +6,25 @@ wish. So an empty ledger tells `count: 0` and no figure, and a flawed one tells 
 
 from __future__ import annotations
 
-import csv
 import decimal
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pytest_golive import probes
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts
 from pytest_golive.probes import paths
 from pytest_golive.probes.base import Duration, Names, Pattern, ProbeModel, Size, Text
-from pytest_golive.probes.reading import json_value
+from pytest_golive.probes.reconciling import Reconcile
+from pytest_golive.probes.rows import csv_rows, jsonl_rows
 from pytest_golive.probes.sql import Sql
 from pytest_golive.trading import Unknowable, performance, profit
 from pytest_golive.trading.fills import OPTIONAL, REQUIRED, Fill, Flaw, Reading, read
@@ -77,7 +79,9 @@ class Ledger(ProbeModel):
     the same, because a sale of today closes a purchase of last week. `at_unit` is iso, s or ms; times without zone are in
     `zone` (UTC), whose calendar days are the days. With `columns.state`, rows in a state other than `filled` (filled,
     closed) are orders without a fill. Order ids that match `paper` in rows whose mode is one of `live` (or in all rows if no
-    mode is named) are paper trades told as live. `opening` is the equity before the first row of the ledger.
+    mode is named) are paper trades told as live. `opening` is the equity before the first row of the ledger. `reconcile` compares
+    what is open with another book: `with` is a kind and the path of its amounts by asset, `assets` says which asset is which
+    symbol: `{with: {exchange: {…}, value: balances}, assets: {BTCUSDT: BTC}}`.
 
     Facts: of the rows `rows` (after where), `count` and `fills` (fills in the window), `flaws` (list of `row`, `column`,
     `reason`, `id`) and out of them `nulls` (missing or unreadable), `zero`, `negative`, `future`, `missing_fees`, `repeated`
@@ -89,7 +93,8 @@ class Ledger(ProbeModel):
     why): `closed`, `gross`, `realized` (first in, first out, net of fees), `fees`, `wins`, `losses`, `win_rate`, `average`,
     `profit_factor`, `open` (positions), `trades` (the newest 100); and with `opening`: `equity`, `max_drawdown` (a fraction),
     `sharpe` (daily, times the root of 365), `days`, `losing_days` (longest run), `losing_now`, `worst_day` (`day`, `profit`,
-    `fraction`). Formulas stand in `pytest_golive/trading/`.
+    `fraction`). With `reconcile`: `reconciled` (`asset`, `ledger`, `exchange`, `difference`, `relative`) and
+    `largest_difference`, relative to the larger amount. Formulas stand in `pytest_golive/trading/`.
     """
 
     word: ClassVar[str] = "ledger"
@@ -110,7 +115,16 @@ class Ledger(ProbeModel):
     filled: Names = ("filled", "closed")
     live: Names = ("live", "real", "production")
     paper: Pattern = PAPER
+    reconcile: Reconcile | None = None
     max_bytes: Size = 50_000_000
+
+    def beside(self, folder: Path) -> Ledger:
+        """This ledger, its other book told in which folder the checklist lies."""
+        if self.reconcile is None:
+            return self
+        probe = probes.bound(self.reconcile.with_.probe, folder=folder, item="")
+        other = self.reconcile.with_.model_copy(update={"probe": probe})
+        return self.model_copy(update={"reconcile": self.reconcile.model_copy(update={"with_": other})})
 
     @model_validator(mode="before")
     @classmethod
@@ -158,7 +172,9 @@ class Ledger(ProbeModel):
         return amount
 
     def secrets(self, context: Context) -> Iterable[str]:
-        return self.sql.secrets(context) if self.sql is not None else ()
+        asked = [self.sql] if self.sql is not None else []
+        other = [self.reconcile.with_.probe] if self.reconcile is not None else []
+        return [value for probe in (*asked, *other) for value in probe.secrets(context)]
 
     def look(self, context: Context) -> Facts:
         now, zone = context.now(), ZoneInfo(self.zone)
@@ -177,7 +193,11 @@ class Ledger(ProbeModel):
         facts["unmatched"] = [
             {"row": each.fill.row, "symbol": each.fill.symbol, "quantity": each.quantity} for each in books.unmatched[:_SHOWN]
         ]
-        if not fills or found.flaws or books.unmatched:
+        if found.flaws or books.unmatched:
+            return facts
+        if self.reconcile is not None:
+            facts |= self.reconcile.facts(books.open, context)
+        if not fills:
             return facts
         return facts | self._figures(books, fills, (begin, end), zone)
 
@@ -279,38 +299,7 @@ class Ledger(ProbeModel):
             text = paths.read(path, self.max_bytes).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ProbeError(f"{path} is not UTF-8", hint="see what writes it") from None
-        return list(_csv(path, text) if self.csv is not None else _jsonl(path, text))
-
-
-def _csv(path: str, text: str) -> Iterator[Mapping[str, Any]]:
-    try:
-        lines = csv.reader(text.splitlines(), strict=True)
-        header = [name.strip() for name in next(lines, [])]
-        if not header or len(set(header)) != len(header):
-            raise ProbeError(f"{path} has no header of different names", hint="the first line names each column once")
-        for cells in lines:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise ProbeError(
-                    f"{path}:{lines.line_num}: {len(cells)} cells, but the header has {len(header)}", hint="mend the line"
-                )
-            yield dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise ProbeError(f"{path} is not CSV: {error}", hint="see what writes it") from None
-
-
-def _jsonl(path: str, text: str) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json_value(line)
-        except ValueError as error:
-            raise ProbeError(f"{path}:{number}: not JSON: {error}", hint="one JSON object in each line") from None
-        if not isinstance(row, Mapping):
-            raise ProbeError(f"{path}:{number}: not a JSON object", hint="one JSON object in each line")
-        yield row
+        return list(csv_rows(path, text) if self.csv is not None else jsonl_rows(path, text))
 
 
 def _zoned(text: str, zone: ZoneInfo) -> datetime:

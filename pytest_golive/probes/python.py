@@ -87,7 +87,7 @@ class Python(ProbeModel):
         """This check with `folder`, where its checklist lies, as the place of its module; unless the item names another."""
         return self if self.path is not None else self.model_copy(update={"path": str(folder)})
 
-    def own_code(self, root: Path) -> tuple[str, tuple[Path, ...]]:
+    def sources(self, root: Path) -> tuple[str, tuple[Path, ...]]:
         """The name of the package or module that holds the check, and the Python files it is made of, as they are now."""
         name = self.call.partition(":")[0].partition(".")[0]
         folders = [absolute(root, "checklists"), str(root)] if self.path is None else [absolute(root, self.path)]

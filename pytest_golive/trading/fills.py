@@ -163,18 +163,10 @@ class _Row:
 
     def _number_in(self, column: str) -> Decimal | None:
         value = self._told[column]
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            value = Decimal(value)
-            if _plausible(value):
-                return value
-        text = _text(value)
-        if not text:
-            self.flaw(column, "missing")
-        elif isinstance(value, str) and _NUMBER.match(text) and _plausible(Decimal(text)):
-            return Decimal(text)
-        else:
-            self.flaw(column, "unreadable")
-        return None
+        number = amount(value)
+        if number is None:
+            self.flaw(column, "unreadable" if _text(value) else "missing")
+        return number
 
     def _amount(self, column: str) -> Decimal | None:
         number = self._number_in(column)
@@ -216,6 +208,18 @@ class _Row:
             self.flaw("at", "unreadable")
             return None
         return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+
+
+def amount(value: Any) -> Decimal | None:
+    """The exact number that was written, as a number or as plain text; None for anything else."""
+    if isinstance(value, str):
+        text = value.strip()
+        number = Decimal(text) if _NUMBER.match(text) else None
+    elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        number = Decimal(value)
+    else:
+        number = None
+    return number if number is not None and _plausible(number) else None
 
 
 def _plausible(number: Decimal) -> bool:

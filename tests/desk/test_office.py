@@ -232,6 +232,24 @@ def test_the_lookout_remembers_over_a_restart(ledger: Ledger, watch: Watch, tmp_
     assert heard == ["activated", "deactivated"]
 
 
+def test_an_activation_between_two_looks_is_told_by_its_orders(ledger: Ledger, watch: Watch, tmp_path: Path) -> None:
+    """Who activates, trades and deactivates before anybody looks is told all the same: once activated, once deactivated."""
+    heard: list[tuple[str, str]] = []
+    ledger.write(
+        "INSERT INTO orders(idempotency_key, account, environment, symbol, side, quantity, state, activation, created_at,"
+        " updated_at) VALUES ('k', 'alpha', 'live', 'BTCUSDT', 'BUY', '1', 'filled', 'short', ?, ?)",
+        "2026-11-21T10:06:00.000+00:00", "2026-11-21T10:06:01.000+00:00",
+    )  # fmt: skip
+    lookout = Lookout(
+        ledger, ask=lambda: Word(False, "marker not found"), marker=tmp_path / "m", now=watch,
+        tell=lambda event, which, why: heard.append((event, which)),
+    )  # fmt: skip
+    lookout.turn()
+    lookout.turn()
+    assert heard == [("activated", "short"), ("deactivated", "short")]
+    assert [row["at"] for row in lookout.events()] == ["2026-11-21T10:06:00.000+00:00", "2026-11-21T10:06:01.000+00:00"]
+
+
 def test_an_anomaly_is_open_until_somebody_looked(ledger: Ledger, watch: Watch) -> None:
     """The same thing is kept once while it is open, and again after it was looked at."""
     anomalies = Anomalies(ledger, now=watch)

@@ -136,6 +136,7 @@ def test_a_changed_subject_is_told(office: Office) -> None:
     (office.root / "more.md").write_text("more")
     (office.root / "plan.md").write_text("the plan\n")
     assert office.look(subjects=["plan.md", "more.md"])["changed"] == ["more.md"]
+    assert office.look(subjects=["plan.md", "never-there.md"])["changed"] == ["never-there.md"]
 
 
 def test_another_items_file_is_not_this_ones(office: Office) -> None:

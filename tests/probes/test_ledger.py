@@ -191,6 +191,43 @@ def test_rows_come_from_a_database_too(look: Any, tmp_path: Path) -> None:
         look("ledger", sql={**source, "url": "sqlite:///gone.db"}, columns=COLUMNS)
 
 
+BALANCES = '{"balances": {"BTC": "0.992", "USDT": 5, "ETH": 0}, "none": {}, "word": {"BTC": "much"}, "list": [1]}'
+
+
+def _reconcile(value: str = "value.balances", **assets: str) -> dict[str, Any]:
+    return {"with": {"file": {"path": "b.json", "format": "json"}, "value": value}, "assets": assets or {"BTC": "BTC"}}
+
+
+def test_the_other_book_is_compared(look: Any) -> None:
+    """What is open is held against the amounts of another source, asset by asset, as a part of the larger amount."""
+    (look.root / "b.json").write_text(BALANCES)
+    facts = _ledger(look, reconcile=_reconcile(BTC="BTC", ETHX="ETH"))
+    assert facts["largest_difference"] == Decimal("0.008")
+    assert [each["asset"] for each in facts["reconciled"]] == ["BTC", "ETH"]
+    assert (facts["reconciled"][0]["difference"], facts["reconciled"][1]["relative"]) == (Decimal("-0.008"), 0)
+    assert _ledger(look, reconcile=_reconcile(BTC="DOGE"))["largest_difference"] == 1
+    flawed = _ledger(look, _with("5,2026-11-20T11:00:00Z,BTC,BUY,,1,1,KR-5,live"), reconcile=_reconcile())
+    assert "largest_difference" not in flawed
+
+
+@pytest.mark.parametrize(
+    ("reconcile", "words"),
+    [
+        (_reconcile("value.gone"), "has no value.gone"),
+        (_reconcile("value.none"), "no mapping from asset"),
+        (_reconcile("value.list"), "no mapping from asset"),
+        (_reconcile("value.word"), "other book's BTC is"),
+        (_reconcile(ETH="ETH"), "holds BTC, which assets does not name"),
+        ({**_reconcile(), "with": {"http": {"url": "http://127.0.0.1:9/"}, "value": "body"}}, "cannot be read"),
+    ],
+)
+def test_a_comparison_with_nothing_is_an_error(look: Any, reconcile: dict[str, Any], words: str) -> None:
+    """A book that cannot be read, is empty, or says no number never agrees."""
+    (look.root / "b.json").write_text(BALANCES)
+    with pytest.raises(ProbeError, match=words):
+        _ledger(look, reconcile=reconcile)
+
+
 def test_a_password_of_its_database_is_no_fact(look: Any) -> None:
     """The address of the database is guarded as the kind sql guards it."""
     with pytest.raises(ProbeError) as caught:

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
@@ -20,7 +19,9 @@ from examples.desk.launch import Desk, launch
 from examples.desk.settings import ROOT
 from examples.desk.web import call
 from pytest_golive import checklist, config
+from pytest_golive.activation import ACTIVATED
 from pytest_golive.guard.marker import Marker, render
+from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Eventually, Finding, Item
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing.keys import SessionKey, session_key
@@ -102,7 +103,6 @@ class Bench:
         try:
             self._bind()
             self._activate()
-            self._trade()
         except BaseException:
             self._desk.stop()
             raise
@@ -143,15 +143,26 @@ class Bench:
             expires=now + timedelta(hours=2),
             config=hashlib.sha256((self.home / "golive.yaml").read_bytes()).hexdigest(),
         )
+        self._remember(marker)
         draft.write_bytes(render(marker, self._signer))
         draft.chmod(0o644)
         draft.rename(self.home / "go_live.active")
 
-    def _trade(self) -> None:
-        """Send a first real order for each account, so that there is something to watch after the activation."""
-        for account in ("alpha", "beta", "gamma"):
-            wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": Decimal("0.0001")}
-            call(self._desk.urls["api"], "POST", "/orders", body=jsontext.dumps(wish).encode(), timeout=15)
+    def _remember(self, marker: Marker) -> None:
+        """Write the run and the activation into the journal of the gate, where an activation stands before its marker does."""
+        journal = Journal(self._settings.resolve(self._settings.journal))
+        run = {"word": "GO", "reasons": [], "operator": marker.operator, "report": "", "evidence": "", "decides": True}
+        journal.append("run", run, marker.timestamp)
+        detail = {
+            "activation_id": marker.activation_id,
+            "counter": marker.counter,
+            "operator": marker.operator,
+            "environment": marker.environment,
+            "allowed_profiles": list(marker.allowed_profiles),
+            "expires": marker.expires,
+            "marker": str(self._settings.marker),
+        }
+        journal.append(ACTIVATED, detail, marker.timestamp)
 
 
 def _impatient(item: Item) -> Item:

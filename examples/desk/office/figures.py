@@ -28,6 +28,7 @@ _UNPROTECTED = (
     "SELECT count(*) AS n FROM positions p WHERE environment = 'live' AND (SELECT count(DISTINCT kind) FROM protections x"
     " WHERE x.entry_order_id = p.entry_order_id AND x.state = 'open') < 2"
 )
+_FRACTION = Decimal("0.0001")
 _JOURNAL = re.compile(r"^journal: *[\"']?([^\"'#\n]+)", re.MULTILINE)
 
 
@@ -94,6 +95,10 @@ class Figures:
             "golive_activation_attempts_total", "counter", "Attempts to activate, by outcome.",
             [({"outcome": word}, count) for word, count in outcomes.items()],
         )  # fmt: skip
+        tried = sum(outcomes.values())
+        if tried:
+            ratio = (Decimal(outcomes["activated"]) / tried).quantize(_FRACTION)
+            yield "golive_activation_success_ratio", "gauge", "Share of the attempts that activated.", [({}, ratio)]
         yield (
             "golive_deactivations_total", "counter", "Activations that somebody took back.",
             [({}, sum(entry.event == "deactivated" for entry in entries))],
@@ -103,6 +108,9 @@ class Figures:
             "golive_gate_runs_total", "counter", "Whole runs of the gate, by decision.",
             [({"decision": word}, words.count(word)) for word in sorted({*words, "GO"})],
         )  # fmt: skip
+        if words:
+            ratio = (Decimal(sum(word.startswith("GO") for word in words)) / len(words)).quantize(_FRACTION)
+            yield "golive_preflight_pass_ratio", "gauge", "Share of the whole runs of the gate that said GO.", [({}, ratio)]
         spans = self.spans()
         yield (
             "golive_activation_active", "gauge", "Whether an activation is in force.",
@@ -120,7 +128,7 @@ class Figures:
         intended, skipped = self.lost()
         yield "golive_orders_intended_total", "counter", "Real orders wanted while trading was on.", [({}, intended)]
         yield "golive_orders_lost_total", "counter", "Real orders skipped while trading was on.", [({}, skipped)]
-        ratio = (Decimal(skipped) / intended).quantize(Decimal("0.0001")) if intended else Decimal(0)
+        ratio = (Decimal(skipped) / intended).quantize(_FRACTION) if intended else Decimal(0)
         yield "golive_order_skip_ratio", "gauge", "Share of real orders skipped while trading was on.", [({}, ratio)]
         yield from self._work()
 

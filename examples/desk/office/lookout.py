@@ -23,6 +23,10 @@ _SCHEMA = (
     " activation TEXT NOT NULL, reason TEXT NOT NULL)"
 )
 _LAST = "SELECT * FROM activation_events WHERE event != 'first-trade' ORDER BY id DESC LIMIT 1"
+_UNSEEN = (
+    "SELECT activation, created_at, updated_at FROM orders WHERE activation NOT IN ('', ?)"
+    " AND activation NOT IN (SELECT activation FROM activation_events) ORDER BY id LIMIT 1"
+)
 
 
 class Permission(Protocol):
@@ -60,6 +64,7 @@ class Lookout:
     def turn(self) -> None:
         """Look once; write down and tell what has changed since the last look."""
         permission = self._ask()
+        self._missed(permission.activation)
         last = self._ledger.row(_LAST) or {"event": DEACTIVATED, "activation": "", "at": ""}
         at = clock.iso(self._now())
         event, activation = _change(last, permission, marker=os.path.lexists(self._marker))
@@ -73,6 +78,17 @@ class Lookout:
         if permission.allowed:
             self._permitted_at = at
             self._first_trade(permission.activation)
+
+    def _missed(self, current: str) -> None:
+        """Write down and tell an activation that came and went between two looks, of which only its orders know."""
+        order = self._ledger.row(_UNSEEN, current)
+        if order:
+            self._ledger.write(
+                "INSERT INTO activation_events(at, event, activation, reason) VALUES (?,?,?,'')",
+                order["created_at"], ACTIVATED, order["activation"],
+            )  # fmt: skip
+            self._permitted_at = order["updated_at"]
+            self._tell(ACTIVATED, order["activation"], "")
 
     def _first_trade(self, activation: str) -> None:
         """Write down and tell the first real order that was filled under this activation."""
