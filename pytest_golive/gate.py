@@ -311,6 +311,7 @@ class Gate:
             closed = replace(closed, drilled=over.over(declared, self.findings))
         closed = self._write_summary(self._tell(closed))
         self.good = closed.decision.word.permits and not closed.denied and not closed.trouble
+        self.good = self.good and (closed.drilled is None or closed.drilled.holds)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = pytest.ExitCode.OK if self.good else pytest.ExitCode.TESTS_FAILED
         return closed
