@@ -9,13 +9,13 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, final
 
 from examples.desk.routing.books import Books
 from examples.desk.routing.clients import CANCELLED, FAILED, FILLED, PARTLY, PENDING, UNKNOWN, Report, TradingClient
 from examples.desk.routing.execution import MonitoredExecution
+from examples.desk.routing.exposure import daily_loss, risk_pct
 from examples.desk.routing.market import Market, signal
 from examples.desk.routing.positions import PositionBook
 from examples.desk.routing.safety import LiveSafetyGates, SafetyError, Standing, Trade
@@ -182,22 +182,14 @@ class Engine:
             mode=way.path,
             confirm_live=lambda: way.confirm_live(trade),
             connected=way.connected,
-            daily_loss=lambda: self._daily_loss(trade.account),
+            daily_loss=lambda: daily_loss(self.books, trade.account),
             risk_pct_with=self._risk_pct_with,
             open_pairs=lambda: frozenset(held["pair"] for held in self.books.positions(trade.account)),
         )
 
-    def _daily_loss(self, account: str) -> Decimal:
-        midnight = datetime.combine(self.books.now().astimezone(UTC).date(), time(0), UTC)
-        return max(Decimal(0), -self.books.realized(account, midnight))
-
     def _risk_pct_with(self, trade: Trade) -> Decimal:
-        """What would be lost if every stop were hit, the trade's own included, in percent of the equity."""
-        found = self.pnl(trade.account)
-        risk = sum((_at_risk(held["quantity"], held["entry_price"], held["stop"]) for held in found["positions"]), Decimal(0))
-        price = self._ways(self._account(trade.account)).client.price(trade.account, trade.pair)
-        risk += _at_risk(trade.size_zar / price, price, trade.stop)
-        return risk / found["equity"] * 100 if found["equity"] > 0 else Decimal(100)
+        way = self._ways(self._account(trade.account))
+        return risk_pct(self.pnl(trade.account), trade, way.client.price(trade.account, trade.pair))
 
     def _refuse_halted(self, trade: Trade) -> None:
         state = self.halt.state()
@@ -315,9 +307,3 @@ class Engine:
         if account is None:
             raise SafetyError("account", f"there is no account {name}")
         return account
-
-
-def _at_risk(quantity: Any, entry: Any, stop: Any) -> Decimal:
-    """What a position loses down to its stop; all of it without one."""
-    size, price = Decimal(quantity), Decimal(entry)
-    return max(Decimal(0), size * (price - (Decimal(0) if stop is None else Decimal(stop))))
