@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import final
 
@@ -285,7 +285,8 @@ class Trial:
         if isinstance(sight, ProbeError):
             hint = f" ({sight.hint})" if sight.hint else ""
             return Finding(item=item.id, outcome=Outcome.ERROR, reason=sight.message + hint)
-        judgement = item.expect.judge(sight.facts, self._around.now())
+        # the moment of the look, not of the judging: a shared look may wait for a thread, and facts do not age by that
+        judgement = item.expect.judge(sight.facts, sight.began + timedelta(seconds=sight.seconds))
         return Finding(
             item=item.id,
             outcome=judgement.outcome,

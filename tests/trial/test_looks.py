@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -176,6 +176,22 @@ def test_a_look_that_many_wait_for_takes_no_thread_from_others() -> None:
     Counted.doing.update(same=slow, opener=opens)
     found = run([*(item(f"w{n}") for n in range(6)), item("z", "opener")], jobs=2)
     assert set(outcomes(found)) == {PASSED}
+
+
+def test_facts_are_judged_as_of_the_moment_they_were_seen() -> None:
+    """An item that gets its turn late judges a shared look by the time of the look, so that waiting ages nothing."""
+    judged: list[datetime] = []
+
+    @dataclass
+    class Noting(Number):
+        def judge(self, facts: Facts, now: datetime) -> Judgement:
+            judged.append(now)
+            return super().judge(facts, now)
+
+    found = run([item("a"), replace(item("b"), expect=Noting(1)), item("slow", "other", wanted=2)], jobs=1)
+    evidence = found["b"].evidence
+    assert evidence is not None
+    assert judged == [evidence.began + timedelta(seconds=evidence.seconds)]
 
 
 def test_a_long_chain_is_no_deep_stack() -> None:
