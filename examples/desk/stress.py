@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from examples.desk import clock, jsontext
@@ -23,7 +24,7 @@ from examples.desk.errors import DeskError
 from examples.desk.gates import Intent
 from examples.desk.home import prepare
 from examples.desk.service import Service
-from examples.desk.settings import SECRETS, load
+from examples.desk.settings import SECRETS, load, read_dotenv
 from examples.desk.symbols import BROKERS, TESTNET
 
 PATIENCE = 10.0
@@ -130,11 +131,19 @@ SCENARIOS: Mapping[str, Callable[[Service], str]] = {
 }
 
 
-def run(folder: Path | None = None, scenarios: Mapping[str, Callable[[Service], str]] = SCENARIOS) -> int:
-    """Run the scenarios one by one on a new desk under `folder` (or among the temporary files); 0 if all passed, else 1."""
+def run(
+    folder: Path | None = None,
+    scenarios: Mapping[str, Callable[[Service], str]] = SCENARIOS,
+    *,
+    limits: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Run the scenarios one by one on a new desk under `folder` (or among the temporary files); 0 if all passed, else 1.
+
+    `limits` are variables of the desk over its own, so that the limits that are tried are those that somebody trades with.
+    """
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="stress-", dir=folder) as scratch:
-        desk = _scratch_desk(Path(scratch))
+        desk = _scratch_desk(Path(scratch), limits)
         try:
             desk.start()
             for name, scenario in scenarios.items():
@@ -166,20 +175,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--home", type=Path, help="folder under which the scratch desk lives for a moment (default: temporary files)"
     )
-    folder: Path | None = parser.parse_args(arguments).home
+    parser.add_argument("--limits", type=Path, metavar="FILE", help="a .env whose DESK_ variables the scratch desk gets")
+    told = parser.parse_args(arguments)
+    folder: Path | None = told.home
     try:
+        limits = {name: value for name, value in read_dotenv(told.limits).items() if _limit(name)} if told.limits else {}
         if folder is not None:
             folder = folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
-        return run(folder)
+        return run(folder, limits=limits)
     except (DeskError, OSError) as error:
         print(f"stress: {error}", file=sys.stderr)
         return 1
 
 
-def _scratch_desk(home: Path) -> Service:
+def _limit(name: str) -> bool:
+    return name.startswith(("DESK_BREAKER_", "DESK_CAPITAL_", "DESK_MAX_", "DESK_WARN_", "DESK_ROLLBACK_"))
+
+
+def _scratch_desk(home: Path, limits: Mapping[str, str]) -> Service:
     prepare(home)
-    environ = {"PATH": os.environ.get("PATH", os.defpath), **{name: secrets.token_hex(20) for name in SECRETS}}
+    environ = {"PATH": os.environ.get("PATH", os.defpath), **limits, **{name: secrets.token_hex(20) for name in SECRETS}}
     return Service(load(home, environ))
 
 

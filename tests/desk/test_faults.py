@@ -6,6 +6,7 @@ import http.client
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,20 @@ def _cache_answers(desk: Any) -> bool:
         return ask(desk.desk.urls["cache"], "PING") == "PONG"
     except OSError:
         return False
+
+
+def _protects(desk: Any) -> bool:
+    """Whether a position whose exits were cancelled by decision gets them back once the decision is another."""
+    for decision, exits in (("cancel", 0), ("wait", 2)):
+        desk.post("/decisions", account="beta", symbol="ETHUSDT", decision=decision, by="tester")
+        for _ in range(40):
+            found = [one for one in desk.get("/protection")["protections"] if one["account"] == "beta"]
+            if len(found) == exits:
+                break
+            time.sleep(0.05)
+        else:
+            return False
+    return True
 
 
 def _listens(port: str) -> bool:
@@ -111,6 +126,7 @@ SEEN: dict[str, Callable[[Any], bool]] = {
     "tokens-unread:end": lambda desk: _refuses(desk, desk.desk.secrets["JWT_SECRET"], "/api/auth/me", ago=5),
     "tokens-unread:role": lambda desk: _refuses(desk, desk.desk.secrets["JWT_SECRET"], "/api/admin/users"),
     "ess-active": lambda desk: desk.get("/ess")["state"] == "inactive",
+    "protection-halted": _protects,
     "metrics-empty": lambda desk: desk.get("/metrics.size") > 0,
     "no-testnet-history": lambda desk: sum(t["environment"] == "testnet" for t in desk.get("/trades")["trades"]) >= 4,
     "risk-critical": lambda desk: desk.get("/risk")["state"] == "OK",
@@ -144,6 +160,7 @@ class _Seeing:
 
     def __init__(self, client: Any) -> None:
         self.desk, self.status, self.at, self._client = client.desk, client.status, client.at, client
+        self.post = client.post
 
     def get(self, target: str) -> Any:
         if target != "/metrics.size":

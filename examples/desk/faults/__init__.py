@@ -63,6 +63,7 @@ FAULTS: Mapping[str, Fault] = {
     "chat-flatters": Fault(on=talk.flatter, off=talk.tell_the_truth),
     "tokens-unread": Fault(on=talk.believe_tokens, off=talk.read_tokens, subjects=talk.LENIENT),
     "helios": Fault(on=routing.begin, off=routing.end, subjects=routing.NAMES),
+    "protection-halted": Fault(on=inside.halt_protection, off=inside.start_protection),
     "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
 }
 """Every fault by its word; those with subjects are called word:subject."""

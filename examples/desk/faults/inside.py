@@ -157,6 +157,16 @@ def lower_high_water(desk: Service, subject: str) -> None:
             desk.ledger.write("UPDATE high_water SET account = '*' WHERE account = ?", _PUT_AWAY)
 
 
+def halt_protection(desk: Service, subject: str) -> None:
+    """Nobody places exits for new positions."""
+    desk.clerk.workers["protection"].halt()
+
+
+def start_protection(desk: Service, subject: str) -> None:
+    """Exits are brought in line with the positions again."""
+    desk.clerk.workers["protection"].start()
+
+
 def silence_metrics(desk: Service, subject: str) -> None:
     """The metrics page is empty."""
     desk.metrics_silenced = True

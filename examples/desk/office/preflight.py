@@ -78,7 +78,7 @@ def checks(home: Path, api: str, store: str) -> Mapping[str, Callable[[], str]]:
 
     def stress_scenarios() -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "examples.desk.stress"],
+            [sys.executable, "-m", "examples.desk.stress", "--limits", str(home / ".env")],
             cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False,
         )  # fmt: skip
         match = re.search(r"^scenarios=(\d+) passed=(\d+) failed=(\d+)$", done.stdout, re.MULTILINE)
