@@ -20,9 +20,6 @@ def formatter() -> logging.Formatter:
 
 def open_logs(execution: Path, system: Path) -> None:
     """Append from now on to these files; what an earlier call in this process opened is closed."""
-    anomalies = rotating(system.with_name("anomalies.log"))
-    anomalies.setFormatter(formatter())
-    anomalies.setLevel(logging.ERROR)
     web = system.with_name("web-error.log")
     for name, path in (("desk.execution", execution), ("desk.system", system), ("desk.web", web)):
         handler = rotating(path)
@@ -32,6 +29,9 @@ def open_logs(execution: Path, system: Path) -> None:
             logger.removeHandler(old)
             old.close()
         logger.addHandler(handler)
-        logger.addHandler(anomalies)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    anomalies = rotating(system.with_name("anomalies.log"))
+    anomalies.setFormatter(formatter())
+    anomalies.setLevel(logging.ERROR)
+    logging.getLogger("desk.system").addHandler(anomalies)

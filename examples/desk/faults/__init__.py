@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import clock
 from examples.desk.errors import DeskError
-from examples.desk.faults import inside, outside, talk
+from examples.desk.faults import inside, kraken, outside, talk
 from examples.desk.routing import faults as routing
 from examples.desk.symbols import ACCOUNTS, BROKERS, VALR, VENUES
 
@@ -64,6 +64,7 @@ FAULTS: Mapping[str, Fault] = {
     "tokens-unread": Fault(on=talk.believe_tokens, off=talk.read_tokens, subjects=talk.LENIENT),
     "helios": Fault(on=routing.begin, off=routing.end, subjects=routing.NAMES),
     "protection-halted": Fault(on=inside.halt_protection, off=inside.start_protection),
+    kraken.HALTED: Fault(on=kraken.halt_keeping, off=kraken.start_keeping),
     "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
 }
 """Every fault by its word; those with subjects are called word:subject."""
