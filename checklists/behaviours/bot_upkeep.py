@@ -18,7 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from behaviours.ask import environment_of, get
+from behaviours.ask import ask, environment_of, get
+from behaviours.bot_access import bearer, token
 from behaviours.bot_drills import mails
 from behaviours.bot_session import administrator_at, books_of
 
@@ -196,6 +197,26 @@ def report_delivery(api: str, home: str) -> dict[str, Any]:
         facts["found_by_its_number"] = any(queued in path.name for path in Path(home, "mail").glob("*.eml"))
         facts["accepted_after_due"] = datetime.fromisoformat(found[0]["accepted_at"]) >= due
     return facts
+
+
+def test_report(api: str, home: str) -> dict[str, Any]:
+    """Facts on a report asked for now: what the API said, whether it lies in the mailbox, and who else may ask for one."""
+    admin, path = administrator_at(api, home), "/api/reports/daily/send-test"
+    answer = admin.ask("POST", path, {})
+    said = str(answer.body.get("server_said", ""))
+    number = said.rpartition(" ")[2]
+    came = [one for one in mails(home) if number and number in one["file"]]
+    words = ("equity", "realized", "fees", "fills")
+    return {
+        "status": answer.status,
+        "accepted": answer.body.get("accepted") is True,
+        "said": said,
+        "in_mailbox": len(came),
+        "figures": sum(f"{word} " in came[0]["text"] for word in words) if came else 0,
+        "to_configured_recipient": bool(came) and came[0]["to"] == environment_of(f"{home}/desk.pid")["REPORT_RECIPIENT"],
+        "as_user": ask("POST", api + path, {}, bearer(token(home, "user"))).status,
+        "without_token": ask("POST", api + path, {}).status,
+    }
 
 
 def log_rotation(home: str) -> dict[str, Any]:
