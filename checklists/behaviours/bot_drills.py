@@ -26,7 +26,7 @@ FAILURES = 3
 TINY = "0.00001"
 """A loss of a day, as a fraction of capital, that one small trade there and back is sure to reach."""
 QUANTITY = "0.0001"
-PATIENCE = 15
+PATIENCE = 8
 
 
 def mail_settings() -> dict[str, str]:

@@ -234,18 +234,14 @@ def log_rotation(home: str) -> dict[str, Any]:
     }
 
 
-def rotation_tried(checkout: str) -> dict[str, Any]:
-    """Facts on the desk's log handler, filled in a folder of its own by a program of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.desk.bots.operations", "try-rotation"],
-        cwd=checkout,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-        timeout=20,
-    )
-    told = json.loads(done.stdout, parse_float=Decimal)
-    return dict(told)
+def log_handlers(api: str, home: str) -> dict[str, Any]:
+    """Facts on every log that the running desk writes: at which size it is put aside, and how many old ones stay."""
+    handlers = administrator_at(api, home).ask("GET", "/api/admin/tasks").body["logs"]
+    return {
+        "handlers": [
+            {**one, "path": str(Path(one["path"]).relative_to(home)), "there": Path(one["path"]).is_file()} for one in handlers
+        ],
+    }
 
 
 def _operation(checkout: str, home: str, environ: Mapping[str, str], words: list[str]) -> subprocess.CompletedProcess[bytes]:

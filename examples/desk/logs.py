@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from examples.desk.kraken_bot.bot.utils.log_rotation import rotating
@@ -16,6 +17,20 @@ def formatter() -> logging.Formatter:
     form = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime
     return form
+
+
+def opened() -> list[dict[str, int | str]]:
+    """Every file that is written to, with the size at which it is put aside and how many of the old ones stay."""
+    found = {}
+    for name in ("desk.execution", "desk.system", "desk.web"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, RotatingFileHandler):
+                found[handler.baseFilename] = {
+                    "path": handler.baseFilename,
+                    "most_bytes": handler.maxBytes,
+                    "kept": handler.backupCount,
+                }
+    return [found[path] for path in sorted(found)]
 
 
 def open_logs(execution: Path, system: Path) -> None:
