@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from examples.desk.errors import DeskError
-from examples.desk.launch import DEFAULT_HOME, Desk, home_of, launch
+from examples.desk.launch import DEFAULT_HOME, PAST, Desk, home_of, launch
 
 _desk_key: pytest.StashKey[Desk] = pytest.StashKey()
 
@@ -27,7 +27,7 @@ def pytest_golive_settings(config: pytest.Config) -> Path:
 
     home = home_of(os.environ)
     try:
-        desk = launch(home, os.environ, keys=[session_key(session_key_path(os.environ)).public.line])
+        desk = launch(home, {**os.environ, PAST: "traded"}, keys=[session_key(session_key_path(os.environ)).public.line])
     except DeskError as error:
         raise pytest.UsageError(f"the embedded desk does not start: {error}") from None
     config.stash[_desk_key] = desk

@@ -17,7 +17,7 @@ from typing import final
 
 from examples.desk import jsontext, settings
 from examples.desk.errors import DeskError
-from examples.desk.launch import Desk, home_of, launch
+from examples.desk.launch import PAST, Desk, home_of, launch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,7 +130,7 @@ def variables(home: Path, urls: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _look_around(home: Path, *, faults: bool) -> int:
-    with launch(home, faults=faults) as desk:
+    with launch(home, {**os.environ, PAST: "traded"}, faults=faults) as desk:
         try:
             _show(desk, faults=faults)
             status = desk.process.wait()

@@ -37,7 +37,21 @@ CARELESS = "changeme-changeme-changeme-changeme"
 
 DEFAULT_HOME = ROOT / "reports" / "desk"
 
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+PAST = "DESK_PAST"
+"""Whether the desk is to have weeks of trading behind it when it comes up: `traded`, or nothing."""
+
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
+    "VIRTUAL_ENV",
+    "COVERAGE_PROCESS_START",
+    PAST,
+)
 
 
 @final

@@ -9,14 +9,13 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
 from examples.desk import jsontext, people
 from examples.desk.errors import DeskError
-from examples.desk.launch import Desk, launch
+from examples.desk.launch import PAST, Desk, launch
 from examples.desk.settings import ROOT
 from examples.desk.web import call
 from pytest_golive import checklist, config
@@ -99,12 +98,11 @@ class Bench:
             trial.close()
 
     def _begin(self) -> None:
-        environ = {**os.environ, **self._environ}
+        environ = {**os.environ, PAST: "traded", **self._environ}
         self._desk = launch(self.home, environ, keys=[self._signer.public.line], faults=True)
         try:
             self._bind()
             self._activate()
-            self._trade()
         except BaseException:
             self._desk.stop()
             raise
@@ -165,12 +163,6 @@ class Bench:
             "marker": str(self._settings.marker),
         }
         journal.append(ACTIVATED, detail, marker.timestamp)
-
-    def _trade(self) -> None:
-        """Send a first real order for each account, so that there is something to watch after the activation."""
-        for account in ("alpha", "beta", "gamma"):
-            wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": Decimal("0.0001")}
-            call(self._desk.urls["api"], "POST", "/orders", body=jsontext.dumps(wish).encode(), timeout=15)
 
 
 def _impatient(item: Item) -> Item:

@@ -36,7 +36,8 @@ def open_log(path: Path) -> None:
 class MonitoredExecution:
     """Carries trades out so that somebody sees each of them."""
 
-    def __init__(self, books: Books, alert: Alert, *, quiet: bool = False) -> None:
+    def __init__(self, books: Books, alert: Alert | None, *, quiet: bool = False) -> None:
+        """Without an alert nobody is told, and nothing says that anybody was: for a run over what is past."""
         self._books = books
         self._alert = alert
         # a run over weeks that lasts a moment is no event of the log
@@ -60,6 +61,8 @@ class MonitoredExecution:
 
     def tell(self, title: str, message: str, *, account: str) -> None:
         """Send an alert and write down whether it went; a failed one is logged and never costs the trade."""
+        if self._alert is None:
+            return
         state = "sent"
         try:
             self._alert(title, message)

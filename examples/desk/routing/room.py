@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from examples.desk import clock
 from examples.desk.errors import BrokerError, DeskError
-from examples.desk.routing import history, records
+from examples.desk.routing import history, records, season
 from examples.desk.routing.books import LIVE, LIVE_ACCOUNT, PAPER, Books
 from examples.desk.routing.clients import PaperTradingClient, Terms, TradingClient, VALRTradingClient
 from examples.desk.routing.engine import Engine, Way
@@ -69,6 +69,9 @@ class Routing:
         history.ensure(self._desk.ledger, clock.now())
         if self.books.account(LIVE_ACCOUNT) is None:
             self.books.open_account(LIVE_ACCOUNT, LIVE, purpose="real money at VALR", opening=Decimal(0))
+        if self._desk.settings.environ.get(season.SWITCH) == season.ON:
+            with contextlib.suppress(BrokerError):
+                season.ensure(self._desk.ledger, self.live, self._steer, clock.now())
         self._forget_rehearsals()
         # whoever starts the desk with live settings has decided anew; a word of an earlier run is over
         self.force_paper(False, "start")
@@ -131,6 +134,9 @@ class Routing:
     def accounts(self) -> Sequence[str]:
         """Every account of the books."""
         return [row["account"] for row in self.books.ledger.rows("SELECT account FROM helios_accounts ORDER BY opened_at")]
+
+    def _steer(self, **wish: object) -> None:
+        self._desk.neighbours.steer(VALR, **wish)
 
     def _forget_rehearsals(self) -> None:
         """A rehearsal that was interrupted an hour ago is over; one that rests over a restart is not."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, final
@@ -209,12 +210,26 @@ class Exchange:
             self._book_empty = wish["book_empty"] is True
         if "balances_missing" in wish:
             self._balances_missing = wish["balances_missing"] is True
+        if "at" in wish:
+            # before the price, which may fill what rests: that has happened at this time
+            self.matching.now = _standing_at(str(wish["at"]))
         if "price_factor" in wish:
             self.market.move(number(wish["price_factor"]), str(wish.get("symbol", "")))
             self.matching.turn()
         if "refuse" in wish:
             self.matching.refuse(str(wish["refuse"]), int(wish["failures"]))
         return answer({"ok": True})
+
+
+def _standing_at(text: str) -> clock.Clock:
+    """A clock that stands still at this time, or the real one for an empty text; Refused if it is no time."""
+    if not text:
+        return clock.now
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(400, "at is an ISO time") from None
+    return lambda: moment
 
 
 def number(value: Any) -> Decimal:

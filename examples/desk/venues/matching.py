@@ -80,6 +80,7 @@ class Matching:
         self._prefix = prefix
         self._lock = threading.RLock()
         self._refusals: dict[str, int] = {}
+        self.now = clock.now
         self._db = sqlite3.connect(store, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
@@ -208,7 +209,7 @@ class Matching:
                     self._db.execute(
                         "UPDATE resting SET state = 'cancelled', reason = ?, ended_at = ? WHERE state = 'open' AND account = ?"
                         " AND alternatives = ?",
-                        (f"{wish.client_order_id} was filled", clock.iso(clock.now()), wish.account, wish.alternatives),
+                        (f"{wish.client_order_id} was filled", clock.iso(self.now()), wish.account, wish.alternatives),
                     )
 
     def _rest(self, order_id: str, wish: Wish) -> None:
@@ -219,7 +220,7 @@ class Matching:
         self._db.execute(
             "INSERT INTO resting VALUES (?,?,?,?,?,?,?,?,?,'open','',?,NULL)",
             (order_id, wish.client_order_id, wish.account, wish.symbol.name, wish.side, wish.kind, str(wish.quantity),
-             str(wish.trigger), wish.alternatives, clock.iso(clock.now())),
+             str(wish.trigger), wish.alternatives, clock.iso(self.now())),
         )  # fmt: skip
 
     def _fill(self, order_id: str, wish: Wish, price: Decimal) -> None:
@@ -241,11 +242,11 @@ class Matching:
         self._db.execute(
             "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (order_id, wish.client_order_id, wish.account, wish.symbol.name, wish.side, str(wish.quantity), str(paid), str(fee),
-             clock.iso(clock.now())),
+             clock.iso(self.now())),
         )  # fmt: skip
 
     def _end(self, order_id: str, state: str, reason: str) -> None:
-        at = clock.iso(clock.now())
+        at = clock.iso(self.now())
         self._db.execute(
             "UPDATE resting SET state = ?, reason = ?, ended_at = ? WHERE order_id = ?", (state, reason, at, order_id)
         )
