@@ -356,3 +356,11 @@ def test_the_word_for_redacted_is_no_secret() -> None:
 def test_a_name_says_how_surely_its_value_is_secret(name: str, sure: int) -> None:
     """Names are read word by word, and the last word decides whether they are about a secret or hold one."""
     assert strength(name) == sure
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD"])
+def test_the_folder_of_a_shell_is_no_secret(name: str) -> None:
+    """Every shell exports its folder as PWD; a gate that hid it could not judge a single path below it."""
+    redactor = Redactor.from_environment({name: "/srv/trading/desk", "DB_PWD": "correct-horse-battery"})
+    assert redactor.text("/srv/trading/desk/ledger.sqlite") == "/srv/trading/desk/ledger.sqlite"
+    assert "correct-horse" not in redactor.text("correct-horse-battery")

@@ -26,7 +26,7 @@ FAILURES = 3
 TINY = "0.00001"
 """A loss of a day, as a fraction of capital, that one small trade there and back is sure to reach."""
 QUANTITY = "0.0001"
-PATIENCE = 15
+PATIENCE = 8
 
 
 def mail_settings() -> dict[str, str]:
@@ -48,7 +48,9 @@ def mails(home: str) -> list[dict[str, str]]:
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         body = message.get_body()
         text = body.get_content() if body is not None else ""
-        found.append({"to": str(message["X-Envelope-To"]), "subject": str(message["Subject"]), "text": text.strip()})
+        found.append(
+            {"file": path.name, "to": str(message["X-Envelope-To"]), "subject": str(message["Subject"]), "text": text.strip()}
+        )
     return found
 
 

@@ -18,6 +18,7 @@ from behaviours.bot_session import administrator_at, books_of
 MOMENT = 0.5
 """Seconds between the two looks; a service that is restarted again and again has another process by then."""
 _LISTENING = "0A"
+_SCHEDULED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z \w+ reinvestment by schedule: (\d+) allocations")
 _DATED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ([A-Z]+) ")
 
 
@@ -90,19 +91,19 @@ def reinvestment_run(api: str, home: str) -> dict[str, Any]:
     told: dict[str, Any] = {"running": status["running"], "seconds_until_next_run": status["seconds_until_next_run"]}
     started = _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
     last_due = next_run.timestamp() - 86_400
-    with books_of(environment_of(f"{home}/desk.pid")) as books:
-        allocated = list(books["ledger_events"].find({"kind": "allocation", "by": "schedule"}, {"_id": 0}))
-    last = status["last"]
-    if last is not None and last["by"] == "schedule":
-        at = datetime.fromisoformat(last["at"])
-        promised = sum(len(user["allocations"]) for user in last["users"])
-        kept = [event for event in allocated if abs((event["at"].replace(tzinfo=UTC) - at).total_seconds()) < 5]
+    lines = Path(home, "logs", "system.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    runs = [match for match in map(_SCHEDULED.match, lines) if match]
+    times = [datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in runs]
+    if times and times[-1].timestamp() >= last_due - 1:
+        with books_of(environment_of(f"{home}/desk.pid")) as books:
+            events = list(books["ledger_events"].find({"kind": "allocation", "by": "schedule"}, {"at": 1}))
+        kept = [event for event in events if abs((event["at"].replace(tzinfo=UTC) - times[-1]).total_seconds()) < 5]
         told["scheduled"] = {
             "ran": True,
-            "seconds_after_due": Decimal(f"{at.timestamp() - last_due:.0f}"),
-            "promised": promised,
+            "seconds_after_due": Decimal(f"{times[-1].timestamp() - last_due:.0f}"),
+            "promised": int(runs[-1][2]),
             "recorded": len(kept),
-            "promised_and_recorded_agree": promised == len(kept),
+            "promised_and_recorded_agree": int(runs[-1][2]) == len(kept),
         }
     elif last_due > started:
         told["scheduled"] = {"ran": False}

@@ -18,7 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from behaviours.ask import environment_of, get
+from behaviours.ask import ask, environment_of, get
+from behaviours.bot_access import bearer, token
 from behaviours.bot_drills import mails
 from behaviours.bot_session import administrator_at, books_of
 
@@ -198,6 +199,26 @@ def report_delivery(api: str, home: str) -> dict[str, Any]:
     return facts
 
 
+def test_report(api: str, home: str) -> dict[str, Any]:
+    """Facts on a report asked for now: what the API said, whether it lies in the mailbox, and who else may ask for one."""
+    admin, path = administrator_at(api, home), "/api/reports/daily/send-test"
+    answer = admin.ask("POST", path, {})
+    said = str(answer.body.get("server_said", ""))
+    number = said.rpartition(" ")[2]
+    came = [one for one in mails(home) if number and number in one["file"]]
+    words = ("equity", "realized", "fees", "fills")
+    return {
+        "status": answer.status,
+        "accepted": answer.body.get("accepted") is True,
+        "said": said,
+        "in_mailbox": len(came),
+        "figures": sum(f"{word} " in came[0]["text"] for word in words) if came else 0,
+        "to_configured_recipient": bool(came) and came[0]["to"] == environment_of(f"{home}/desk.pid")["REPORT_RECIPIENT"],
+        "as_user": ask("POST", api + path, {}, bearer(token(home, "user"))).status,
+        "without_token": ask("POST", api + path, {}).status,
+    }
+
+
 def log_rotation(home: str) -> dict[str, Any]:
     """Facts on the handlers' rule tried on a small log by the desk's own code, and on the logs that are there."""
     standing = [path for path in Path(home, "logs").iterdir() if path.is_file()]
@@ -213,18 +234,14 @@ def log_rotation(home: str) -> dict[str, Any]:
     }
 
 
-def rotation_tried(checkout: str) -> dict[str, Any]:
-    """Facts on the desk's log handler, filled in a folder of its own by a program of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.desk.bots.operations", "try-rotation"],
-        cwd=checkout,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-        timeout=20,
-    )
-    told = json.loads(done.stdout, parse_float=Decimal)
-    return dict(told)
+def log_handlers(api: str, home: str) -> dict[str, Any]:
+    """Facts on every log that the running desk writes: at which size it is put aside, and how many old ones stay."""
+    handlers = administrator_at(api, home).ask("GET", "/api/admin/tasks").body["logs"]
+    return {
+        "handlers": [
+            {**one, "path": str(Path(one["path"]).relative_to(home)), "there": Path(one["path"]).is_file()} for one in handlers
+        ],
+    }
 
 
 def _operation(checkout: str, home: str, environ: Mapping[str, str], words: list[str]) -> subprocess.CompletedProcess[bytes]:

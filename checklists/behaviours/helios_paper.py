@@ -15,6 +15,7 @@ from behaviours.helios_desk import FEE, Rehearsal, number, rehearsal, rows, valr
 PAIR = "BTCZAR"
 CALM = [Decimal(1_000_000)] * 11
 DIP = Decimal(985_000)
+DRILL = "golive drill "
 
 
 def order_flow(api: str, home: str, venue: str) -> dict[str, Any]:
@@ -214,13 +215,17 @@ def _left(own: Rehearsal) -> dict[str, int]:
 def emergency_stop(api: str, home: str) -> dict[str, Any]:
     """Facts on test 5: resting orders, the stop by the dashboard's own address, signals after it, a restart, and the release.
 
-    A stop that somebody else tripped, and orders that rest for real money, are left alone; then nothing is tried.
+    A stop that somebody else tripped, and orders that rest for real money, are left alone; then nothing is tried. A stop that an
+    interrupted drill left behind is our own, and is released first.
     """
+    left_over = get(f"{api}/api/emergency-stop").body
+    if left_over["halted"] and str(left_over["reason"]).startswith(DRILL):
+        _release(api, home, str(left_over["reason"]))
     resting = "SELECT count(*) AS n FROM helios_orders WHERE state = 'pending'"
     before = {"halted": get(f"{api}/api/emergency-stop").body["halted"], "pending": rows(home, resting)[0]["n"]}
     if before["halted"] or before["pending"]:
         return {"before": before}
-    reason = f"golive drill {secrets.token_hex(6)}"
+    reason = f"{DRILL}{secrets.token_hex(6)}"
     with rehearsal(api, home, 5000) as own:
         own.feed("ETHZAR", 50_000)
         held = own.buy("ETHZAR", 100, stop=49_500)

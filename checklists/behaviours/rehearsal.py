@@ -113,7 +113,7 @@ def _verified(second: Desk, began: float) -> dict[str, Any]:
     """Real orders since the marker went, by the live exchange's own list, and what the logs say of that time."""
     environ = second.environ
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began))
-    fills = signed(second.exchange, "/account/alpha/trades", environ["COINBASE_API_KEY"], environ["COINBASE_API_SECRET"])
+    fills = signed(second.urls["coinbase"], "/account/alpha/trades", environ["COINBASE_API_KEY"], environ["COINBASE_API_SECRET"])
     system = Path(second.home, "logs", "system.log").read_text(encoding="utf-8").splitlines()
     execution = Path(second.home, "logs", "execution.log").read_text(encoding="utf-8").splitlines()
     late = [line for line in execution if line[:19] > since]

@@ -52,20 +52,20 @@ class Desk:
 
     home: str
     api: str
-    exchange: str
+    urls: Mapping[str, str]
     process: subprocess.Popen[bytes]
     environ: Mapping[str, str]
 
-    def order(self) -> tuple[str, Mapping[str, Any]]:
+    def order(self, account: str = "alpha") -> tuple[str, Mapping[str, Any]]:
         """Send one small order for real money; its key, and what the desk says of it."""
         key = f"golive-{secrets.token_hex(8)}"
-        wish = {"account": "alpha", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
+        wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.0001", "key": key}
         return key, post(f"{self.api}/orders", wish).body
 
-    def at_exchange(self, key: str) -> int:
+    def at_exchange(self, key: str, venue: str = "coinbase") -> int:
         """The status with which the exchange itself answers for an order: 200 if it has it, 404 if not."""
-        name, secret = self.environ["COINBASE_API_KEY"], self.environ["COINBASE_API_SECRET"]
-        return signed(self.exchange, f"/orders/{key}", name, secret).status
+        name, secret = (self.environ[f"{venue.upper()}_API_{part}"] for part in ("KEY", "SECRET"))
+        return signed(self.urls[venue], f"/orders/{key}", name, secret).status
 
     def activate(self) -> int:
         """Run `golive activate` on it, and give the exit status."""
@@ -106,7 +106,7 @@ def desk(checkout: str, home: str, settings: str = SETTINGS, **switches: str) ->
         made = {"JWT_SECRET": secrets.token_hex(32), "ADMIN_PASSWORD": secrets.token_hex(16), "MONGO_URL": ""}
         environ = {**os.environ, **LIVE, **keys, **made, **switches}
         process, urls = _served(folder, checkout, environ)
-        yield Desk(home=folder, api=urls["api"], exchange=urls["coinbase"], process=process, environ=environ)
+        yield Desk(home=folder, api=urls["api"], urls=urls, process=process, environ=environ)
     finally:
         if process is not None:
             ended(process)
@@ -121,7 +121,7 @@ def restarted(second: Desk, checkout: str) -> Iterator[Desk]:
     environ = {name: value for name, value in second.environ.items() if name not in _dotenv_names(second.home)}
     process, urls = _served(second.home, checkout, {**environ, **LIVE})
     try:
-        yield Desk(home=second.home, api=urls["api"], exchange=urls["coinbase"], process=process, environ=second.environ)
+        yield Desk(home=second.home, api=urls["api"], urls=urls, process=process, environ=second.environ)
     finally:
         ended(process)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from examples.desk.kraken_bot.bot.utils.log_rotation import rotating
@@ -18,11 +19,22 @@ def formatter() -> logging.Formatter:
     return form
 
 
+def opened() -> list[dict[str, int | str]]:
+    """Every file that is written to, with the size at which it is put aside and how many of the old ones stay."""
+    found = {}
+    for name in ("desk.execution", "desk.system", "desk.web"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, RotatingFileHandler):
+                found[handler.baseFilename] = {
+                    "path": handler.baseFilename,
+                    "most_bytes": handler.maxBytes,
+                    "kept": handler.backupCount,
+                }
+    return [found[path] for path in sorted(found)]
+
+
 def open_logs(execution: Path, system: Path) -> None:
     """Append from now on to these files; what an earlier call in this process opened is closed."""
-    anomalies = rotating(system.with_name("anomalies.log"))
-    anomalies.setFormatter(formatter())
-    anomalies.setLevel(logging.ERROR)
     web = system.with_name("web-error.log")
     for name, path in (("desk.execution", execution), ("desk.system", system), ("desk.web", web)):
         handler = rotating(path)
@@ -32,6 +44,9 @@ def open_logs(execution: Path, system: Path) -> None:
             logger.removeHandler(old)
             old.close()
         logger.addHandler(handler)
-        logger.addHandler(anomalies)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    anomalies = rotating(system.with_name("anomalies.log"))
+    anomalies.setFormatter(formatter())
+    anomalies.setLevel(logging.ERROR)
+    logging.getLogger("desk.system").addHandler(anomalies)

@@ -22,6 +22,8 @@ from pytest_golive.redaction.shapes import PASSWORD, REDACTED, replaced, without
 __all__ = ["REDACTED", "Redactor"]
 
 _KEYS_KEPT = 4096
+_FOLDERS = ("PWD", "OLDPWD")
+"""Variables in which every shell keeps a folder, whatever else these letters mean."""
 
 
 @final
@@ -130,7 +132,7 @@ class Redactor:
 
 def _environment_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     for name, value in environ.items():
-        sure = strength(name)
+        sure = strength(name) if name not in _FOLDERS else 0
         if sure and says_secret(value, sure) and value.lower() not in ORDINARY:
             yield value
         if "://" in value:

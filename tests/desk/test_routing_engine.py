@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -218,6 +219,34 @@ def test_the_emergency_stop_cancels_what_rests_and_lets_nothing_begin(room: Room
     assert room.engine.close("p", PAIR, source="manual", key="out")["state"] == "filled"
     room.engine.halt.release("over", "me")
     assert room.buy(key="again")["state"] == "filled"
+
+
+def test_the_emergency_stop_does_not_wait_for_a_trade_that_hangs(room: Room) -> None:
+    """While the venue keeps a trade waiting, the books say halted already, and that trade is not sent."""
+    seen: list[bool] = []
+    waiting, pressed = threading.Event(), threading.Event()
+
+    def slow() -> Mapping[str, Decimal]:
+        waiting.set()
+        assert pressed.wait(10)
+        seen.append(room.engine.halt.halted)
+        return {"ZAR": Decimal(800)}
+
+    room.venue.balances = slow  # type: ignore[method-assign]
+    results: list[dict[str, Any]] = []
+    trade = threading.Thread(target=lambda: results.append(room.buy("l")))
+    trade.start()
+    assert waiting.wait(10)
+    stop = threading.Thread(target=lambda: room.engine.stop("test", "me"))
+    stop.start()
+    while not room.engine.halt.halted:
+        stop.join(0.01)
+    pressed.set()
+    trade.join(10)
+    stop.join(10)
+    assert seen[0] is True
+    assert results[0]["check"] == "halted"
+    assert room.venue.orders == {}
 
 
 def test_an_order_that_cannot_be_cancelled_stays_pending_and_is_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -47,10 +45,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     notify = commands.add_parser("notify", help="mail everybody in the table of contacts")
     notify.add_argument("--home", type=Path, required=True, help="the desk's home folder")
     notify.add_argument("text", help="what they are to know")
-    commands.add_parser("try-rotation", help="fill a small log of the desk's kind, and tell what became of it")
     told = parser.parse_args(arguments)
     try:
-        work = {"backup": _backup, "restore": _restore, "try-rotation": _try_rotation}.get(told.command)
+        work = {"backup": _backup, "restore": _restore}.get(told.command)
         print(jsontext.dumps(work(told) if work else _notify(told, environ)))
     except (DeskError, OSError) as error:
         print(f"operations: {error}", file=sys.stderr)
@@ -89,27 +86,6 @@ def _notify(told: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str
         message.set_content(f"{told.text}\n")
         reached.append({"address": address, "server_said": post.send(message)})
     return {"notified": reached}
-
-
-def _try_rotation(told: argparse.Namespace) -> Mapping[str, Any]:
-    """Lines until a log of a thousand bytes has rotated twice, and how many of them are still there."""
-    from examples.desk.kraken_bot.bot.utils.log_rotation import KEPT, MAX_BYTES, rotating
-
-    with tempfile.TemporaryDirectory() as folder:
-        handler = rotating(Path(folder, "try.log"), max_bytes=1_000)
-        lines = [f"line {number:04} of the rehearsal" for number in range(100)]
-        for line in lines:
-            handler.emit(logging.LogRecord("try", logging.INFO, __file__, 0, line, (), None))
-        handler.close()
-        files = sorted(Path(folder).iterdir())
-        kept = "".join(path.read_text(encoding="utf-8") for path in files)
-        return {
-            "files": len(files),
-            "largest": max(path.stat().st_size for path in files),
-            "lines_lost": sum(line not in kept for line in lines),
-            "limit": MAX_BYTES,
-            "kept": KEPT,
-        }
 
 
 @contextlib.contextmanager

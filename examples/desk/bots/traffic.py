@@ -65,6 +65,11 @@ class Traffic:
             if status >= FAILED:
                 self._failures.append(self._clock())
 
+    def adjust(self, status: int, by: int) -> None:
+        """Count requests more, or fewer, that nobody sent: for a drill of those who read the counts."""
+        with self._lock:
+            self._statuses[status, False] += by
+
     def series(self) -> Iterator[tuple[str, str, str, Samples]]:
         """Name, kind, meaning and samples of each series."""
         with self._lock:

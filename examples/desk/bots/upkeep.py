@@ -44,6 +44,9 @@ EVERY_HOURS = {"reports": 24, "backups": int(BACKUP_EVERY.total_seconds()) // 36
 """How often a task does what it is for; it looks far more often whether the time has come."""
 DISCREPANCY = Decimal("0.01")
 """The document: reconciliation below 1 %."""
+TRIPS = "circuit-breaker"
+ALERTS = (TRIPS, "error-rate", "health", "reconciliation", "disk-space")
+"""What an alert may be about; ALERT_RULES in .env names those that are wanted."""
 FREE_DISK = Decimal("0.02")
 """The least free fraction of the disk under the home folder."""
 
@@ -88,7 +91,9 @@ class Upkeep:
             lives=floor.life, stop=stop, portfolio=floor.portfolio.summary, health=self._word, report=self.reports.send_test
         )
         self.router = Router(self.spoken, record=lambda record: floor.store.add("chat_messages", record), now=now)
-        self.watch = Watch(self._rules(), alert=lambda name, text: self._raise(name, text), now=now)
+        self._wanted = _wanted(floor.environ)
+        rules = [rule for rule in self._rules() if rule.name in self._wanted]
+        self.watch = Watch(rules, alert=lambda name, text: self._raise(name, text), now=now)
         self.workers = {
             name: Worker(name, functools.partial(self._calmly, name, turn), every=every, now=now)
             for name, turn, every in (
@@ -108,6 +113,7 @@ class Upkeep:
         for user in FIRST:
             if key and secret:
                 self.vault.keep(user, TESTNET, key, secret)
+        self._calmly("reinvestment", self._catch_up)
         self._calmly("reconciliation", self._reconcile_daily)
         for worker in self.workers.values():
             worker.start()
@@ -209,6 +215,8 @@ class Upkeep:
         while self._raised:
             self._floor.store.add("alerts", self._raised[0])
             self._raised.popleft()
+        if TRIPS not in self._wanted:
+            return
         alerts = self._floor.store.database["alerts"]
         for row in alerts.find({"sent_at": {"$exists": False}}).limit(20):
             alerts.update_one({"_id": row["_id"]}, {"$set": self._mailed(row)})
@@ -221,6 +229,13 @@ class Upkeep:
         message.set_content(f"{alert.get('bot', '')} {alert['text']}\n".lstrip())
         said = self._post.send(message)
         return {"sent_at": whole(self._now()), "server_said": said, "message_id": message["Message-ID"]}
+
+    def _catch_up(self) -> None:
+        """The reinvestment that was due while the desk slept; one cycle since then is enough, whoever ran it."""
+        reinvestment = self._floor.reinvestment
+        last = reinvestment.last()
+        if last is None or last["at"] < reinvestment.next_run - timedelta(days=1):
+            reinvestment.cycle(by="schedule")
 
     def _reconcile_daily(self) -> None:
         """The reconciliation of the day, as a file that people read and sign for; written once a day."""
@@ -263,3 +278,12 @@ class Upkeep:
         except BrokerError as error:
             return {"exchange": exchange, "accepted": False, "reason": error.message}
         return {"exchange": exchange, "accepted": True, "reason": ""}
+
+
+def _wanted(environ: Mapping[str, str]) -> frozenset[str]:
+    """The alerts that ALERT_RULES names, all of them if it is not set; DeskError for one that there is not."""
+    told = environ.get("ALERT_RULES")
+    names = frozenset(ALERTS if told is None else filter(None, told.split(",")))
+    if strange := sorted(names.difference(ALERTS)):
+        raise DeskError(f"ALERT_RULES knows no {', '.join(strange)}", hint=f"of {','.join(ALERTS)}, without spaces")
+    return names

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, final
 
-from examples.desk import clock
+from examples.desk import clock, logs
 from examples.desk.bots import commands
 from examples.desk.bots.tokens import Bearer
 from examples.desk.bots.upkeep import EVERY_HOURS, Upkeep
@@ -109,7 +109,7 @@ class Counter:
             name: {"alive": worker.alive, "last_turn_at": worker.last_beat, "every_hours": EVERY_HOURS.get(name)}
             for name, worker in workers.items()
         }
-        return answer({"tasks": told, "checked_at": clock.now()})
+        return answer({"tasks": told, "logs": logs.opened(), "checked_at": clock.now()})
 
     def _rules(self, request: Request, who: Bearer) -> Answer:
         return answer({"rules": self._upkeep.watch.rules(), "checked_at": clock.now()})

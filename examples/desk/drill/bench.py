@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
@@ -103,6 +104,7 @@ class Bench:
         try:
             self._bind()
             self._activate()
+            self._trade()
         except BaseException:
             self._desk.stop()
             raise
@@ -163,6 +165,12 @@ class Bench:
             "marker": str(self._settings.marker),
         }
         journal.append(ACTIVATED, detail, marker.timestamp)
+
+    def _trade(self) -> None:
+        """Send a first real order for each account, so that there is something to watch after the activation."""
+        for account in ("alpha", "beta", "gamma"):
+            wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": Decimal("0.0001")}
+            call(self._desk.urls["api"], "POST", "/orders", body=jsontext.dumps(wish).encode(), timeout=15)
 
 
 def _impatient(item: Item) -> Item:

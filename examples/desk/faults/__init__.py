@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 
 from examples.desk import clock
 from examples.desk.errors import DeskError
-from examples.desk.faults import inside, outside, talk
+from examples.desk.faults import around, inside, kraken, outside, talk
 from examples.desk.routing import faults as routing
 from examples.desk.symbols import ACCOUNTS, BROKERS, VALR, VENUES
 
@@ -56,6 +56,17 @@ FAULTS: Mapping[str, Fault] = {
     "ess-active": Fault(on=inside.trip_stop, off=inside.reset_stop),
     "stop-file": Fault(on=inside.write_stop_file, off=inside.remove_stop_file),
     "no-testnet-history": Fault(on=inside.put_history_away, off=inside.bring_history_back),
+    "upkeep-halted": Fault(on=around.halt_task, off=around.start_task, subjects=around.TASKS),
+    "backup-cut-off": Fault(on=around.cut_backup, off=around.mend_backup),
+    "secret-logged": Fault(on=around.log_secret, off=around.remove_secret),
+    "log-outgrown": Fault(on=around.outgrow_log, off=around.cut_log),
+    "log-unlimited": Fault(on=around.forget_limit, off=around.remember_limit),
+    "requests-fail": Fault(on=around.count_failures, off=around.forget_failures),
+    "portfolio-flatters": Fault(on=around.flatter, off=around.tell_the_truth),
+    "sign-up-closed": Fault(on=around.close_sign_up, off=around.open_sign_up),
+    "trip-unseen": Fault(on=around.trip_unseen, off=around.forget_trip),
+    "dashboard-narrow": Fault(on=around.narrow, off=around.widen),
+    "port-shared": Fault(on=around.share_port, off=around.free_port),
     "chat-deaf": Fault(on=talk.hear_nothing, off=talk.hear_well),
     "chat-unconfirmed": Fault(on=talk.stop_at_once, off=talk.hear_well),
     "chat-for-anybody": Fault(on=talk.listen_to_anybody, off=talk.hear_well),
@@ -64,6 +75,7 @@ FAULTS: Mapping[str, Fault] = {
     "tokens-unread": Fault(on=talk.believe_tokens, off=talk.read_tokens, subjects=talk.LENIENT),
     "helios": Fault(on=routing.begin, off=routing.end, subjects=routing.NAMES),
     "protection-halted": Fault(on=inside.halt_protection, off=inside.start_protection),
+    kraken.HALTED: Fault(on=kraken.halt_keeping, off=kraken.start_keeping),
     "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
 }
 """Every fault by its word; those with subjects are called word:subject."""

@@ -15,6 +15,7 @@ from examples.desk.bots.post import Post
 from examples.desk.capital import LIVE
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.office import grafana, work
+from examples.desk.office.alarms import Alarms
 from examples.desk.office.alerts import Alerts, Mail
 from examples.desk.office.anomalies import Anomalies
 from examples.desk.office.decisions import Decisions
@@ -28,7 +29,7 @@ from examples.desk.office.rollback import AutomaticRollback
 from examples.desk.office.samples import SAMPLE, START, STOP, Samples
 from examples.desk.risk import CRITICAL, UNKNOWN
 from examples.desk.settings import ROOT
-from examples.desk.symbols import ACCOUNTS
+from examples.desk.symbols import ACCOUNTS, BROKERS
 from examples.desk.worker import Worker
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 """Severity and wording of the notification of each change of the activation."""
 
 _log = logging.getLogger("desk.system")
+_HEARD = (_log, logging.getLogger("desk.execution"))
 
 
 @final
@@ -59,6 +61,7 @@ class Clerk:
             Mail(Post.of(environ, ca_file=home.ca), environ.get("DESK_ALERTS_TO", RECIPIENT), now=clock.now),
             now=clock.now,
         )
+        self.alarms = Alarms(self.alerts, ledger, now=clock.now)
         self.anomalies = Anomalies(ledger, now=clock.now)
         self.decisions = Decisions(ledger, now=clock.now)
         self.diary = Diary(home.records / "operational_log.md")
@@ -101,6 +104,8 @@ class Clerk:
     def start(self) -> None:
         """Open the day and begin to work."""
         _log.addHandler(self.anomalies)
+        for log in _HEARD:
+            log.addHandler(self.alarms)
         self.diary.open_day(clock.now(), BY)
         self.samples.write(START, {})
         for worker in self.workers.values():
@@ -117,6 +122,8 @@ class Clerk:
         for worker in self.workers.values():
             worker.halt()
         _log.removeHandler(self.anomalies)
+        for log in _HEARD:
+            log.removeHandler(self.alarms)
         self.samples.write(STOP, {})
 
     def metrics(self) -> Iterator[Figure]:
@@ -136,6 +143,8 @@ class Clerk:
         if self.samples.due():
             self.samples.write(SAMPLE, self._seen())
         self.jobs.turn()
+        health = self._desk.broker_health
+        self.alarms.turn({name: health[name].state() for name in BROKERS}, self._desk.threads()["halted"])
         self.alerts.deliver()
 
     def _seen(self) -> Mapping[str, Any]:

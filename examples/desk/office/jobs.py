@@ -31,6 +31,9 @@ SHIPPED = """\
 5 22 * * * office daily-report
 15 0 * * * office rotate-logs
 0 3 * * * office backup
+# Jobs of the bot at Kraken (bot/scripts); paused while its mode is being switched
+# */10 * * * * bot/scripts/self_heal.sh
+# 0 6 * * * bot/scripts/final_health_audit.sh
 """
 
 

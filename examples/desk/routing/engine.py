@@ -80,6 +80,8 @@ class Engine:
             try:
                 self._refuse_halted(trade)
                 self.gates.validate_trade_before_execution(trade, self._standing(trade, way))
+                # the gates ask the venue, which may take its time; somebody may have pressed the button since
+                self._refuse_halted(trade)
             except SafetyError as refused:
                 return self._rejected(trade, way, refused)
             client = way.trader()
@@ -173,9 +175,10 @@ class Engine:
         }
 
     def stop(self, reason: str, told_by: str) -> dict[str, Any]:
-        """The emergency stop."""
+        """The emergency stop: halted at once, also while a trade hangs; what rests is cancelled when that is over."""
+        self.halt.trip(reason, told_by)
         with self._lock:
-            return self.halt.trip(reason, told_by, self.cancel)
+            return self.halt.clear(reason, self.cancel)
 
     def _standing(self, trade: Trade, way: Way) -> Standing:
         return Standing(

@@ -217,7 +217,7 @@ DEFECTS: Mapping[str, Defect] = {
     "gate-open-mode": (LiveSafetyGates, "validate_trade_before_execution", _mode_taken_for_granted),
     "gate-open-connection": (LiveSafetyGates, "validate_trade_before_execution", _connection_taken_for_granted),
     "refused-quietly": (Engine, "_rejected", _refused_quietly),
-    "stop-button-dead": (Halt, "trip", lambda before: lambda halt, *_: {**halt.state(), "cancelled": [], "not_cancelled": []}),
+    "stop-button-dead": (Halt, "trip", _nothing({})),
     "orders-stay": (Engine, "cancel", _nothing(False)),
     "halt-ignored": (Engine, "_refuse_halted", _nothing()),
     "restart-releases": (Routing, "restart", _released_by_restart),

@@ -30,9 +30,13 @@ class Halt:
         """Whether trading is halted now."""
         return bool(self.state()["halted"])
 
-    def trip(self, reason: str, told_by: str, cancel: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        """Halt, then cancel every pending order; what could not be cancelled is told, and stays pending."""
+    def trip(self, reason: str, told_by: str) -> dict[str, Any]:
+        """Halt. It waits for nobody: whatever hangs, from now on nothing new begins."""
         self._write("halted", reason, told_by)
+        return self.state()
+
+    def clear(self, reason: str, cancel: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+        """Cancel every pending order; what could not be cancelled is told, and stays pending."""
         cancelled, left = [], []
         for order in self._books.pending():
             if cancel(order):

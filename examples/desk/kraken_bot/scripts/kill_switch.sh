@@ -26,7 +26,10 @@ if [ "$process" = yes ]; then
   fi
   kill -TERM "$pid"
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
-    [ -d "/proc/$pid" ] && grep -q '^State:[[:space:]]*[^Z]' "/proc/$pid/status" 2>/dev/null || { echo "process $pid ended"; exit 0; }
+    if [ ! -d "/proc/$pid" ] || grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"; then
+      echo "process $pid ended"
+      exit 0
+    fi
     sleep 0.2
   done
   echo "process $pid does not end" >&2
