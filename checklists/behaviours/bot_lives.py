@@ -102,8 +102,12 @@ def _stepped(user: Caller, database: Any, name: str, word: str, *, trades: bool)
     """One step, what the bot is then, and whether it trades over the next cycles."""
     answer = user.send(f"/api/bots/{name}/{word}", {"reason": "drill"})
     before = len(rows(database, "fills_ledger", bot=name))
-    if trades:
+    kept = answer.body.get("status") == user.get(f"/api/bots/{name}").body["status"]
+    if trades and kept:
         until(lambda: len(rows(database, "fills_ledger", bot=name)) > before, PATIENCE)
+        watched = 0
+    elif trades:
+        # a step that was not kept starts nothing that could be waited for
         watched = 0
     else:
         watched = _cycles_later(user, name)

@@ -32,7 +32,7 @@ from examples.desk.web import LOOPBACK
 
 HOME_VARIABLE = "GOLIVE_DESK_HOME"
 CARELESSLY = "DESK_CARELESS"
-"""A variable that names secrets for which a drill wants the value that somebody forgot to change."""
+"""Names variables for which a drill wants what somebody forgot to change: a template's secret, the database test, port 0."""
 CARELESS = "changeme-changeme-changeme-changeme"
 
 DEFAULT_HOME = ROOT / "reports" / "desk"
@@ -205,6 +205,11 @@ def _environment(
     told |= {name: environ[name] for name in told if name in environ}
     needed = {name: environ[name] for name in _INHERITED if name in environ}
     store = {"MONGO_URL": _store_url(environ)}
+    careless = environ.get(CARELESSLY, "").split(",")
+    if "MONGO_URL" in careless:
+        store["MONGO_URL"] = store["MONGO_URL"].replace(f"/{DATABASE}", "/test")
+    if "SMTP_PORT" in careless:
+        mail = {**mail, "SMTP_PORT": "0"}
     return {**needed, **mail, **told, **made, **store, **({"DESK_FAULTS": "allowed"} if faults else {}), "PYTHONUNBUFFERED": "1"}
 
 

@@ -42,6 +42,8 @@ class PostOffice:
         self._user = user
         self._password = password
         self._refuses = False
+        self.other_password = False
+        """Whether the account has another password than the one it was opened with."""
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._socket: socket.socket | None = _listening(port)
@@ -115,7 +117,7 @@ class PostOffice:
         from aiosmtpd.smtp import AuthResult
 
         login, password = getattr(told, "login", b""), getattr(told, "password", b"")
-        right = bool(self._password) and hmac.compare_digest(password, self._password.encode())
+        right = bool(self._password) and not self.other_password and hmac.compare_digest(password, self._password.encode())
         return AuthResult(success=right and hmac.compare_digest(login, self._user.encode()), handled=False)
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:

@@ -109,12 +109,17 @@ class Street:
         wish = self._allowed(request)
         if "refuse" in wish:
             self.post.refuse(wish["refuse"] is True)
+        if "other_password" in wish:
+            self.post.other_password = wish["other_password"] is True
         if "up" in wish:
             (self.post.up if wish["up"] is True else self.post.down)()
         return answer({"ok": True})
 
     def _steer(self, store: Cache | DocumentServer | Management, request: Request) -> Answer:
-        if self._allowed(request).get("up") is True:
+        wish = self._allowed(request)
+        if store is self.docstore and "old" in wish:
+            self.docstore.age(old=wish["old"] is True)
+        if wish.get("up") is True:
             store.up()
         else:
             store.down()

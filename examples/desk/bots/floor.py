@@ -6,6 +6,7 @@ that was really done.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import uuid
@@ -65,6 +66,10 @@ class Floor:
         self.terms = terms.load(environ)
         self.venue = venue
         self.now = now
+        self.closed: set[str] = set()
+        """Addresses that a drill has closed."""
+        self.aside: list[dict[str, Any]] = []
+        """What a drill keeps of a collection that it took away."""
         self._move = scenario
         self._scenario_until: datetime | None = None
         self.store = Store(database)
@@ -95,8 +100,16 @@ class Floor:
                     self._settle_in(name, bots)
                 except DeskError as error:
                     _log.warning("%s cannot begin: %s", name, error)
+        if self.environ.get("BOTS_AUTOSTART") == "true":
+            self._wake()
         for worker in self.workers.values():
             worker.start()
+
+    def _wake(self) -> None:
+        """Let every paused bot run, as an operator wants it who set BOTS_AUTOSTART; one with an open breaker stays paused."""
+        for bot in self.store.all("bots", status="paused"):
+            with contextlib.suppress(DeskError):
+                self.life.turn(bot["name"], "resume", by="BOTS_AUTOSTART", reason="the desk was started")
 
     def halt(self) -> None:
         """End all turns."""

@@ -45,6 +45,7 @@ class LifeCycle:
         self._users = users
         self._breaker = breaker
         self._now = now
+        self.steps = STEPS
 
     def create(
         self,
@@ -108,7 +109,7 @@ class LifeCycle:
 
     def _turned(self, name: str, word: str, by: str, reason: str) -> Row:
         bot = self.named(name)
-        to = STEPS.get((word, bot["status"]))
+        to = self.steps.get((word, bot["status"]))
         if to is None:
             raise Forbidden(f"{name} is {bot['status']}; {word} is not possible", hint="see its history at /api/bots/" + name)
         if to == RUNNING and (trip := self._breaker.open_trip(name)) is not None:

@@ -140,26 +140,32 @@ class Pipeline:
             return "system", reason
         bot = self._bot(order.bot)
         for gate, ask in (
-            ("fee_coverage", self._fee_coverage),
-            ("trade_limiter", self._trade_limiter),
+            ("fee_coverage", self.fee_coverage),
+            ("trade_limiter", self.trade_limiter),
             ("circuit_breaker", lambda order, bot: self._breaker.refusal(bot)),
         ):
             reason = ask(order, bot)
-            self._store.push("pending_orders", {"idempotency_key": order.key}, "gates", _record(gate, reason, whole(self._now())))
+            self.note(order.key, gate, reason)
             if reason:
                 return gate, reason
-        if bot["status"] != "running":
+        if bot["status"] not in self._store.trading:
             return "bot", f"{bot['name']} is {bot['status']}"
         reason = self._position(order, bot)
         return ("position", reason) if reason else None
 
-    def _fee_coverage(self, order: Order, bot: Mapping[str, Any]) -> str:
+    def note(self, key: str, gate: str, reason: str) -> None:
+        """Keep what a gate said of an order."""
+        self._store.push("pending_orders", {"idempotency_key": key}, "gates", _record(gate, reason, whole(self._now())))
+
+    def fee_coverage(self, order: Order, bot: Mapping[str, Any]) -> str:
+        """Why the order does not pay for itself, or an empty text."""
         # an exit is never held back for its costs: it ends a risk
         if order.side == "SELL" or order.edge_bps >= self.required_edge_bps:
             return ""
         return f"an edge of {order.edge_bps} bps does not cover the {self.required_edge_bps} bps that are needed"
 
-    def _trade_limiter(self, order: Order, bot: Mapping[str, Any]) -> str:
+    def trade_limiter(self, order: Order, bot: Mapping[str, Any]) -> str:
+        """Which limit is reached, or an empty text."""
         terms = self._terms
         user = self._store.one("users", name=bot["user"]) or {}
         used = self.usage(user=bot["user"], bot=bot["name"])

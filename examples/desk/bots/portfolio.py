@@ -37,12 +37,12 @@ class Portfolio:
         self._store = store
         self._users = users
         self._market = market
-        self._now = now
+        self.now = now
 
     def summary(self, user: str) -> dict[str, Any]:
         """Equity of a user: funding, realized and unrealized profit, less fees; DeskError if there is no price."""
         book = self._book(user)
-        marks = self._marks(book.symbols())
+        marks = self.marks(book.symbols())
         funding, unrealized = self._users.funded(user), book.unrealized({name: mark["price"] for name, mark in marks.items()})
         return {
             "user": user,
@@ -70,7 +70,7 @@ class Portfolio:
         """The closed trades of a user since the beginning of the period; DeskError for a period nobody knows."""
         if period not in PERIODS:
             raise DeskError(f"period is one of {', '.join(PERIODS)}", hint="for instance ?period=daily")
-        now = self._now()
+        now = self.now()
         since = now - PERIODS[period]
         trades = [trade for trade in self._store.all("trades", user=user) if trade["closed_at"] > since]
         return {
@@ -94,7 +94,7 @@ class Portfolio:
         except BrokerError as error:
             raise DeskError(f"the exchange does not tell what {account} holds: {error.message}", hint="try again") from error
         assets = sorted({*expected, *(asset for asset, amount in told.items() if amount)})
-        marks = self._marks([symbol.name for symbol in SYMBOLS.values() if symbol.base in assets])
+        marks = self.marks([symbol.name for symbol in SYMBOLS.values() if symbol.base in assets])
         worth = {SYMBOLS[name].base: mark["price"] for name, mark in marks.items()} | {CASH: Decimal(1)}
         rows: list[dict[str, Any]] = [
             {"asset": asset, "books": expected.get(asset, Decimal(0)), "exchange": told.get(asset, Decimal(0))}
@@ -147,8 +147,9 @@ class Portfolio:
     def _book(self, user: str, bot: str = "") -> Book:
         return booked(self._store.all("fills_ledger", user=user, **({"bot": bot} if bot else {})))
 
-    def _marks(self, symbols: list[str]) -> dict[str, dict[str, Any]]:
+    def marks(self, symbols: list[str]) -> dict[str, dict[str, Any]]:
+        """Prices of this moment; DeskError if the exchange does not tell them."""
         try:
-            return {name: {"price": self._market.price(name), "at": self._now()} for name in symbols}
+            return {name: {"price": self._market.price(name), "at": self.now()} for name in symbols}
         except BrokerError as error:
             raise DeskError(f"there is no mark price: {error.message}", hint="see the exchange") from error

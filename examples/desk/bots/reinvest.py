@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, final
@@ -62,18 +63,16 @@ class Reinvestment:
 
     def _of(self, user: str, now: datetime, by: str) -> dict[str, Any]:
         day = now.date().isoformat()
-        if any(event["day"] == day for event in self._events(user)):
+        if self.done_today(user, day):
             return {"user": user, "profit": None, "outcome": "done-today", "allocations": []}
         since = max((event["at"] for event in self._events(user)), default=datetime.fromtimestamp(0, tz=UTC))
         earned = self._portfolio.earned(user, since)
         profit = sum(earned.values(), Decimal(0))
         if profit < self._terms.reinvest_threshold or profit <= 0:
             return {"user": user, "profit": profit, "outcome": "below-threshold", "allocations": []}
-        amount = (profit * self._terms.reinvest_percentage / 100).quantize(_CENT, rounding=ROUND_DOWN)
+        amount = self.part(profit)
         alive = {bot["name"] for bot in self._store.all("bots", user=user) if bot["status"] != "stopped"}
-        best = sorted(
-            ((gain, bot) for bot, gain in earned.items() if gain > 0 and bot in alive), key=lambda each: (-each[0], each[1])
-        )[: self._terms.reinvest_top]
+        best = self.best(earned, alive)
         allocations = [
             {"bot": bot, "profit": gain, "amount": part} for (gain, bot), part in zip(best, _shares(amount, best), strict=True)
         ]
@@ -85,6 +84,19 @@ class Reinvestment:
             "outcome": "allocated" if allocations else "nobody-left",
             "allocations": allocations,
         }
+
+    def done_today(self, user: str, day: str) -> bool:
+        """Whether the user was given something on this day."""
+        return any(event["day"] == day for event in self._events(user))
+
+    def part(self, profit: Decimal) -> Decimal:
+        """What of a profit is put back, in whole cents."""
+        return (profit * self._terms.reinvest_percentage / 100).quantize(_CENT, rounding=ROUND_DOWN)
+
+    def best(self, earned: Mapping[str, Decimal], alive: set[str]) -> list[tuple[Decimal, str]]:
+        """The bots that earned most and still may trade, with what they earned."""
+        found = ((gain, bot) for bot, gain in earned.items() if gain > 0 and bot in alive)
+        return sorted(found, key=lambda each: (-each[0], each[1]))[: self._terms.reinvest_top]
 
     def _allocate(self, user: str, day: str, now: datetime, by: str, allocation: dict[str, Any]) -> None:
         name = allocation["bot"]

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, final
 
-from examples.desk.bots.lifecycle import RUNNING
 from examples.desk.bots.pipeline import Order, Pipeline
 from examples.desk.bots.store import Store, whole
 from examples.desk.clock import Clock
@@ -36,7 +35,7 @@ class Runner:
     def turn(self) -> None:
         """Look at every bot once."""
         try:
-            for bot in self._store.all("bots", status=RUNNING):
+            for bot in self._store.all("bots", status={"$in": list(self._store.trading)}):
                 if bot["strategy"]["kind"] == "accumulate" and self._due(bot):
                     self._cycle(bot)
         except DeskError as error:

@@ -77,6 +77,10 @@ class Store:
     def __init__(self, database: Database[Row]) -> None:
         self.database = database
         self._lock = threading.Lock()
+        self.trading: tuple[str, ...] = ("running",)
+        """States of a bot in which it trades."""
+        self.loosened: list[Row] | None = None
+        """What a drill changed in the ledger, as it was; None while nothing there can be changed, which is always."""
         self._users: dict[str, threading.RLock] = {}
 
     def turn_of(self, user: str) -> threading.RLock:
@@ -120,7 +124,11 @@ class Store:
     @_asking()
     def change(self, collection: str, wanted: Mapping[str, Any], **values: Any) -> bool:
         """Set values of one document; whether there was one. DeskError where nothing may be changed."""
-        self._refuse_immutable(collection)
+        if self.loosened is None:
+            self._refuse_immutable(collection)
+        elif collection in IMMUTABLE:
+            kept = {row["number"] for row in self.loosened}
+            self.loosened += [row for row in self.database[collection].find(dict(wanted)) if row["number"] not in kept]
         return self.database[collection].update_one(dict(wanted), {"$set": values}).matched_count == 1
 
     @_asking()

@@ -34,7 +34,7 @@ class Users:
     """Everybody who may log in."""
 
     def __init__(self, store: Store, tap: Tap, *, now: Clock) -> None:
-        self._store = store
+        self.store = store
         self._tap = tap
         self._now = now
 
@@ -57,20 +57,20 @@ class Users:
             "max_trades_daily": max_trades_daily,
             "created_at": self._now(),
         }
-        self._store.add("users", row)
+        self.store.add("users", row)
         return row
 
     def change_password(self, name: str, password: str) -> None:
         """Give a user another password."""
         import bcrypt
 
-        self._store.change("users", {"name": name}, password=bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS)).decode())
+        self.store.change("users", {"name": name}, password=bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS)).decode())
 
     def known(self, name: str, password: str) -> Row:
         """The user with this password; DeskError, the same for both mistakes, if there is none."""
         import bcrypt
 
-        row = self._store.one("users", name=name)
+        row = self.store.one("users", name=name)
         # a hash is compared in any case, so that the time does not tell whether the name exists
         stored = row["password"] if row else "$2b$10$" + "." * 53
         if not bcrypt.checkpw(password.encode()[:LONGEST_PASSWORD], stored.encode()) or row is None:
@@ -79,14 +79,14 @@ class Users:
 
     def named(self, name: str) -> Row:
         """The user; DeskError if there is none."""
-        row = self._store.one("users", name=name)
+        row = self.store.one("users", name=name)
         if row is None:
             raise DeskError(f"there is no user {name}", hint="see /api/admin/users")
         return row
 
     def every(self) -> list[Row]:
         """All users."""
-        return self._store.all("users")
+        return self.store.all("users")
 
     def fund(self, name: str, amount: Decimal) -> Row:
         """Paper money for a user, at the exchange and in the books."""
@@ -102,16 +102,16 @@ class Users:
             "asset": CASH,
             "at": self._now(),
         }
-        self._store.add("ledger_events", event)
+        self.store.add("ledger_events", event)
         return event
 
     def funded(self, name: str) -> Decimal:
         """All paper money that a user was given."""
-        return sum((row["amount"] for row in self._store.all("ledger_events", kind="funding", user=name)), Decimal(0))
+        return sum((row["amount"] for row in self.store.all("ledger_events", kind="funding", user=name)), Decimal(0))
 
     def remove(self, name: str) -> None:
         """Take a user off who has no bots any more; fills and events stay, as they are written once."""
         self.named(name)
-        if self._store.all("bots", user=name):
+        if self.store.all("bots", user=name):
             raise DeskError(f"{name} has bots", hint="stop and remove them first")
-        self._store.remove("users", name=name)
+        self.store.remove("users", name=name)

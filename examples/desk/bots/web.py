@@ -95,6 +95,7 @@ class Door:
 
     def bearer(self, request: Request) -> tokens.Bearer:
         """Whom the request speaks for; Refused 401 without a token that is believed, or of a user who is gone."""
+        self._refuse_closed(request)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refused(401, "send Authorization: Bearer and a token")
@@ -106,6 +107,10 @@ class Door:
         except DeskError as error:
             raise Refused(401, error.message) from error
         return found
+
+    def _refuse_closed(self, request: Request) -> None:
+        if request.path in self._floor.closed:
+            raise Refused(503, "this address is closed for a drill")
 
     def mine(self, action: Callable[..., Answer]) -> Action:
         """An address for whoever is signed in; the action gets the bearer too."""
@@ -124,6 +129,8 @@ class Door:
 
     def _ping(self, request: Request) -> Answer:
         from pymongo.errors import PyMongoError
+
+        self._refuse_closed(request)
 
         try:
             good, reason = self._floor.store.database.command("ping")["ok"] == 1, ""

@@ -34,6 +34,7 @@ class Commands:
         self._numbers = itertools.count(1)
         self._cursors: dict[int, tuple[Place, list[Document]]] = {}
         self._began = time.monotonic()
+        self.version = VERSION
 
     def answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """The reply to one command; a refusal is a reply with `ok: 0`."""
@@ -66,8 +67,8 @@ class Commands:
         return {}
 
     def build(self, command: Document) -> dict[str, Any]:
-        version = ".".join(map(str, VERSION))
-        return {"version": version, "versionArray": [*VERSION, 0], "modules": ["docstore of the embedded desk"], "bits": 64}
+        version = ".".join(map(str, self.version))
+        return {"version": version, "versionArray": [*self.version, 0], "modules": ["docstore of the embedded desk"], "bits": 64}
 
     def status(self, command: Document) -> dict[str, Any]:
         uptime = time.monotonic() - self._began

@@ -17,7 +17,7 @@ from typing import Any, final
 
 import bson
 
-from examples.desk.docstore.commands import MAX_MESSAGE, Commands
+from examples.desk.docstore.commands import MAX_MESSAGE, VERSION, Commands
 from examples.desk.docstore.store import Store
 
 LOOPBACK = "127.0.0.1"
@@ -42,6 +42,10 @@ class DocumentServer:
     def address(self) -> str:
         """Host and port."""
         return f"{LOOPBACK}:{self._port}"
+
+    def age(self, *, old: bool) -> None:
+        """Answer as a version that is too old, or as the right one."""
+        self.commands.version = (4, 2, 8) if old else VERSION
 
     def up(self) -> None:
         """Listen; nothing happens if it does already."""

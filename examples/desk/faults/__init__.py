@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from examples.desk import clock
+from examples.desk.bots import faults as bots
 from examples.desk.errors import DeskError
 from examples.desk.faults import around, inside, kraken, outside, talk
 from examples.desk.routing import faults as routing
@@ -76,6 +77,11 @@ FAULTS: Mapping[str, Fault] = {
     "helios": Fault(on=routing.begin, off=routing.end, subjects=routing.NAMES),
     "protection-halted": Fault(on=inside.halt_protection, off=inside.start_protection),
     kraken.HALTED: Fault(on=kraken.halt_keeping, off=kraken.start_keeping),
+    "bots": Fault(on=bots.begin, off=bots.end, subjects=bots.NAMES),
+    "address-closed": Fault(on=bots.close_address, off=bots.open_address, subjects=tuple(bots.ADDRESSES)),
+    "ssh-down": Fault(on=outside.close_management, off=outside.open_management),
+    "docstore-old": Fault(on=outside.age_docstore, off=outside.renew_docstore),
+    "mail-password-changed": Fault(on=outside.change_mail_password, off=outside.change_mail_password_back),
     "metrics-empty": Fault(on=inside.silence_metrics, off=inside.voice_metrics),
 }
 """Every fault by its word; those with subjects are called word:subject."""

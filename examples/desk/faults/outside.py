@@ -116,3 +116,33 @@ def refuse_mail(desk: Service, subject: str) -> None:
 def accept_mail(desk: Service, subject: str) -> None:
     """The mail server takes recipients again."""
     desk.neighbours.steer("mail", refuse=False)
+
+
+def close_management(desk: Service, subject: str) -> None:
+    """Nobody listens on the management port."""
+    desk.neighbours.steer("ssh", up=False)
+
+
+def open_management(desk: Service, subject: str) -> None:
+    """The management port greets again."""
+    desk.neighbours.steer("ssh", up=True)
+
+
+def age_docstore(desk: Service, subject: str) -> None:
+    """The document store is of an old version."""
+    desk.neighbours.steer("docstore", up=True, old=True)
+
+
+def renew_docstore(desk: Service, subject: str) -> None:
+    """The document store is of its own version again."""
+    desk.neighbours.steer("docstore", up=True, old=False)
+
+
+def change_mail_password(desk: Service, subject: str) -> None:
+    """The mail provider has another password for our account."""
+    desk.neighbours.steer("mail", other_password=True)
+
+
+def change_mail_password_back(desk: Service, subject: str) -> None:
+    """The mail provider has our password again."""
+    desk.neighbours.steer("mail", other_password=False)
