@@ -23,6 +23,9 @@ def rollback(checkout: str, home: str) -> dict[str, Any]:
         checklist(second)
         activate(second)
         live = went(second)
+        if live["state"] != "filled":
+            # nothing can be taken back that was never on
+            return {"live": live}
         automatic = _automatic(second)
         until(lambda: all(one["state"] == "active" for one in get(f"{second.api}/accounts").body["accounts"]), 10)
         activate(second)

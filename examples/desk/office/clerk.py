@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from examples.desk import clock, faults, metrics
@@ -87,7 +88,7 @@ class Clerk:
             {
                 "preflight": Job(work=self._preflight, late=False),
                 "monitoring": Job(work=self._monitor),
-                "daily-report": Job(work=lambda: work.daily_report(ledger, home.records / "daily_report.json", now=clock.now)),
+                "daily-report": Job(work=self._report),
                 "rotate-logs": Job(work=lambda: work.rotate(home.execution_log.parent)),
                 "backup": Job(work=lambda: work.backup(home.ledger, home.path / "backups", now=clock.now)),
             },
@@ -107,6 +108,8 @@ class Clerk:
         for log in _HEARD:
             log.addHandler(self.alarms)
         self.diary.open_day(clock.now(), BY)
+        if not self._daily_report.exists():
+            self._report()
         self.samples.write(START, {})
         for worker in self.workers.values():
             worker.start()
@@ -177,6 +180,14 @@ class Clerk:
         if done.returncode:
             raise DeskError(told[0] if told else f"the preflight ended with {done.returncode}", hint="run it by hand")
         return told[0]
+
+    @property
+    def _daily_report(self) -> Path:
+        return self._desk.settings.home.records / "daily_report.json"
+
+    def _report(self) -> str:
+        """The daily report; a desk that never wrote one writes it at its start, so that there is one to be reviewed."""
+        return work.daily_report(self._desk.ledger, self._daily_report, now=clock.now)
 
     def _monitor(self) -> str:
         """The half-hourly look: health, risk, emergency stop, open anomalies."""
