@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import http.client
+import os
 import smtplib
 import socket
 import ssl
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
 from examples.desk import faults, jsontext
-from examples.desk.bots import tokens
+from examples.desk.bots import backups, tokens
 from examples.desk.cache import ask
 from examples.desk.symbols import OPENING, VENUES, traded
 from examples.desk.web import call
@@ -98,6 +105,59 @@ def _chat_tells_the_equity(desk: Any) -> bool:
     return bool(_said(desk, "show my portfolio")["facts"]["equity"] - own["equity"] < 50)
 
 
+def _tasks(desk: Any) -> Any:
+    return _asked(desk, "GET", "/api/admin/tasks", desk.desk.tokens["DESK_ADMIN_TOKEN"])[1]
+
+
+def _trips(desk: Any) -> int:
+    return len(_asked(desk, "GET", "/api/circuit-breaker/status", desk.desk.tokens["DESK_ADMIN_TOKEN"])[1]["trips"])
+
+
+def _newest_backup_is_whole(desk: Any) -> bool:
+    try:
+        return b'"counts"' in gzip.decompress(backups.newest_first(desk.desk.home / "backups")[0].read_bytes())
+    except EOFError:
+        return False
+
+
+def _signs_up(desk: Any) -> bool:
+    name = f"try-{uuid.uuid4().hex[:8]}"
+    body = {"name": name, "password": uuid.uuid4().hex}
+    return _asked(desk, "POST", "/api/auth/register", "", body)[0] == 201
+
+
+def _starts(desk: Any) -> bool:
+    """Whether a new bot of anna's runs when it is told to; it is taken off again."""
+    token, name = desk.desk.tokens["DESK_TOKEN"], f"try-{uuid.uuid4().hex[:8]}"
+    _asked(desk, "POST", "/api/bots", token, {"name": name, "symbol": "BTCUSDT", "capital": "10"})
+    status = _asked(desk, "POST", f"/api/bots/{name}/start", token, {})[1]["status"]
+    _asked(desk, "POST", f"/api/bots/{name}/stop", token, {})
+    _asked(desk, "DELETE", f"/api/bots/{name}", token)
+    return bool(status == "running")
+
+
+def _page(desk: Any, target: str) -> bytes:
+    with urllib.request.urlopen(desk.desk.urls["api"] + target, timeout=5) as response:
+        return bytes(response.read())
+
+
+def _metric(desk: Any, name: str) -> Decimal:
+    return next(Decimal(line.split()[-1]) for line in _page(desk, "/metrics").decode().splitlines() if line.startswith(name))
+
+
+def _holders(desk: Any) -> int:
+    """How many processes hold the listening socket of the API."""
+    port = f"{int(desk.desk.urls['api'].rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (inode,) = {words[9] for words in lines if words[3] == "0A" and words[1].endswith(f":{port}")}
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry) == f"socket:[{inode}]":
+                found.add(entry.parts[2])
+    return len(found)
+
+
 def _refuses(desk: Any, secret: str, target: str, **more: Any) -> bool:
     now = datetime.now(UTC) - timedelta(hours=more.pop("ago", 0))
     token = tokens.mint(secret, name="anna", role="user", now=now)
@@ -117,6 +177,28 @@ SEEN: dict[str, Callable[[Any], bool]] = {
     "mail-down": lambda desk: _listens(desk.desk.variables["DESK_SMTP_PORT"]),
     "mail-refuses": lambda desk: _takes_mail(desk),
     "redirect-off": lambda desk: _redirects(desk),
+    **{
+        f"upkeep-halted:{n}": lambda desk, n=n: _tasks(desk)["tasks"][n]["alive"]
+        for n in ("reports", "watch", "alerts", "backups")
+    },
+    "backup-cut-off": lambda desk: _newest_backup_is_whole(desk),
+    "secret-logged": lambda desk: (
+        not any(
+            desk.desk.secrets["TESTNET_API_KEY"] in path.read_text(errors="replace")
+            for path in (desk.desk.home / "logs").glob("*.log")
+        )
+    ),
+    "log-outgrown": lambda desk: all(path.stat().st_size < 10_000_000 for path in (desk.desk.home / "logs").iterdir()),
+    "log-unlimited": lambda desk: all(log["most_bytes"] > 0 for log in _tasks(desk)["logs"]),
+    "requests-fail": lambda desk: _metric(desk, 'bots_http_errors_total{drill="false"}') < 1000,
+    "portfolio-flatters": lambda desk: (
+        _asked(desk, "GET", "/api/portfolio/summary", desk.desk.tokens["DESK_TOKEN"])[1]["realized"] < 50
+    ),
+    "sign-up-closed": lambda desk: _signs_up(desk),
+    "bots-asleep": lambda desk: _starts(desk),
+    "trip-unseen": lambda desk: _trips(desk) == 0,
+    "dashboard-narrow": lambda desk: b'name="viewport"' in _page(desk, "/dashboard"),
+    "port-shared": lambda desk: _holders(desk) == 1,
     "chat-deaf": lambda desk: _said(desk, "status")["outcome"] == "done",
     "chat-unconfirmed": lambda desk: _said(desk, "emergency stop", admin=True)["outcome"] == "asked",
     "chat-for-anybody": lambda desk: _said(desk, "emergency stop")["outcome"] == "refused",

@@ -129,6 +129,21 @@ def open_sign_up(desk: Service, subject: str) -> None:
     del desk.floor.users.create
 
 
+def keep_asleep(desk: Service, subject: str) -> None:
+    """A bot that is told to start stays as it is."""
+    honest = desk.floor.life.turn
+
+    def turn(name: str, word: str, *, by: str, reason: str = "") -> dict[str, Any]:
+        return desk.floor.life.named(name) if word == "start" else honest(name, word, by=by, reason=reason)
+
+    desk.floor.life.turn = turn  # type: ignore[method-assign]
+
+
+def let_start(desk: Service, subject: str) -> None:
+    """Bots start again."""
+    del desk.floor.life.turn
+
+
 def trip_unseen(desk: Service, subject: str) -> None:
     """A breaker has tripped, and nobody looked at it."""
     trip = {"bot": DRILL, "user": DRILL, "rule": "drawdown", "value": Decimal(1), "limit": Decimal(1), "state": "open"}
