@@ -187,8 +187,10 @@ def _listening_on(port: int) -> int:
     """A copy of this process's own listening socket on that port."""
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            copy = os.dup(int(entry.name))
-            with socket.socket(fileno=copy) as sock:
+            # only sockets: a copy of a database's file that is closed again would drop the locks on it
+            if not os.readlink(entry).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(entry.name))) as sock:
                 listens = sock.family == socket.AF_INET and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                 if listens and sock.getsockname()[1] == port:
                     return sock.detach()
