@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.acceptance.lying import Bench, Liar
 
 OPEN = """\
 activation_enabled: true
@@ -169,3 +171,23 @@ def project(tmp_path: Path) -> Project:
 def make_item() -> Callable[..., str]:
     """Builds the YAML of an item."""
     return item
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A folder in which one item after the other is judged."""
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Liar]]:
+    """Starts servers that answer by a function, and stops them at the end."""
+    servers: list[Liar] = []
+
+    def start(answer: Callable[..., tuple[int, Any]]) -> Liar:
+        servers.append(Liar(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
