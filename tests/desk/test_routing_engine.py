@@ -289,6 +289,7 @@ def test_an_order_whose_answer_was_lost_is_unknown_until_the_venue_was_asked(roo
     """It is not called failed, it is not sent again, and its fill is entered once."""
     room.venue.answer_lost = True
     assert room.buy("l", key="lost")["state"] == "unknown"
+    assert room.alerts[0][0] == "LIVE TRADE UNKNOWN"
     room.venue.answer_lost = False
     room.engine.reconcile("l")
     room.engine.reconcile("l")
@@ -313,6 +314,16 @@ def test_a_live_trade_is_alerted_with_pair_side_and_size(room: Room) -> None:
     title, message = room.alerts[0]
     assert title == "LIVE TRADE EXECUTED"
     assert message.startswith("Pair: BTCZAR, Side: BUY, Size: R200.00")
+
+
+def test_an_exit_is_alerted_when_it_fills_and_not_when_it_is_placed(room: Room) -> None:
+    """Three orders stand at the venue after an entry; people hear of the entry, and later of the one exit that filled."""
+    room.buy("l", target=1_020_000, key="live")
+    assert [message.split(",")[1] for _, message in room.alerts] == [" Side: BUY"]
+    room.venue.reach("live-take-profit")
+    room.engine.reconcile("l")
+    assert [message.split(",")[1] for _, message in room.alerts] == [" Side: BUY", " Side: SELL"]
+    assert "Key: live-take-profit" in room.alerts[1][1]
 
 
 def test_paper_fills_are_no_better_than_real_ones(room: Room) -> None:

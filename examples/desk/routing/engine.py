@@ -123,10 +123,13 @@ class Engine:
                 "SELECT * FROM helios_orders WHERE account = ? AND state IN (?, ?) ORDER BY id", account, PENDING, UNKNOWN
             )
             for order in rows:
-                report = self._ways(self._account(account)).client.found(order)
+                way = self._ways(self._account(account))
+                report = way.client.found(order)
                 if report.state != order["state"]:
                     changed += 1
                     self._settle(order, report)
+                    if report.state in (FILLED, PARTLY):
+                        self.execution.executed(order, report, client=way.client.name, path=way.path)
                     if order["kind"] in EXITS and report.state in (FILLED, PARTLY):
                         self._drop_other_exits(order)
         return changed

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, final
 
 from examples.desk.logs import formatter, rotating
 from examples.desk.routing.books import LIVE, Books
-from examples.desk.routing.clients import FAILED, Report, TradingClient
+from examples.desk.routing.clients import FAILED, PENDING, UNKNOWN, Report, TradingClient
 from examples.desk.routing.safety import Trade
 
 LOGGER = "desk.helios"
@@ -53,11 +54,28 @@ class MonitoredExecution:
         told = f"{trade} client={client.name} state={report.state} order={report.venue_order_id or '-'}"
         if report.state == FAILED:
             self._log.critical("❌ %s TRADE FAILED: %s reason=%s", path, told, report.reason)
-            return report
-        self._log.critical("✅ %s TRADE EXECUTED: %s", path, told)
-        if path == LIVE:
-            self.tell("LIVE TRADE EXECUTED", _message(trade, report), account=trade.account)
+        elif report.state == PENDING:
+            self._log.critical("⏳ %s ORDER RESTS: %s", path, told)
+        elif report.state == UNKNOWN:
+            self._log.critical("❓ %s TRADE UNKNOWN: %s reason=%s", path, told, report.reason)
+            if path == LIVE:
+                self.tell("LIVE TRADE UNKNOWN", f"{told} - VALR is asked until it is known", account=trade.account)
+        else:
+            self.executed(order, report, client=client.name, path=path)
         return report
+
+    def executed(self, order: Mapping[str, Any], report: Report, *, client: str, path: str) -> None:
+        """The line after, and the alert: at once, or when an order that rested is filled."""
+        size = sum((fill.quantity * fill.price for fill in report.fills), Decimal(0))
+        self._log.critical(
+            "✅ %s TRADE EXECUTED: %s %s R%.2f account=%s key=%s client=%s state=%s order=%s", path, order["side"], order["pair"],
+            size, order["account"], order["key"], client, report.state, report.venue_order_id or "-",
+        )  # fmt: skip
+        if path == LIVE:
+            told = f"Pair: {order['pair']}, Side: {order['side']}, Size: R{size:.2f}"
+            self.tell(
+                "LIVE TRADE EXECUTED", f"{told}, Account: {order['account']}, Key: {order['key']}", account=order["account"]
+            )
 
     def tell(self, title: str, message: str, *, account: str) -> None:
         """Send an alert and write down whether it went; a failed one is logged and never costs the trade."""
@@ -70,8 +88,3 @@ class MonitoredExecution:
             state = f"failed: {type(error).__name__}"
             _log.error("the alert %r did not go: %s", title, error)
         self._books.insert("helios_alerts", account=account, title=title, message=message, state=state, at=self._books.at())
-
-
-def _message(trade: Trade, report: Report) -> str:
-    size = trade.size_zar if trade.side == "BUY" else sum(fill.quantity * fill.price for fill in report.fills)
-    return f"Pair: {trade.pair}, Side: {trade.side}, Size: R{size:.2f}, Account: {trade.account}, Key: {trade.key}"

@@ -92,7 +92,12 @@ class Routing:
         row = self.books.ledger.row("SELECT max(at) AS last FROM helios_samples WHERE account = ?", LIVE_ACCOUNT)
         if row and row["last"] and row["last"] > clock.iso(clock.now() - SAMPLE):
             return
-        found = self.engine.pnl(LIVE_ACCOUNT)
+        try:
+            found = self.engine.pnl(LIVE_ACCOUNT)
+        except BrokerError as error:
+            # no crash of ours; the sample that is missing tells of it
+            _log.warning("no sample of the profit: %s", error.message)
+            return
         self.books.insert(
             "helios_samples", account=LIVE_ACCOUNT, realized=found["realized"], unrealized=found["unrealized"],
             equity=found["equity"], at=self.books.at(),

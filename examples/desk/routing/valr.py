@@ -71,5 +71,8 @@ class Valr:
 
 def _told(found: Mapping[str, Any]) -> Mapping[str, Any]:
     state = _STATES[found.get("status", "filled")]
+    if state == FILLED and "price" not in found:
+        # the order has left the book and its fill is not told yet; it is asked for again
+        state = PENDING
     fill = {name: found[name] for name in ("quantity", "price", "fee")} if state == FILLED else None
     return {"state": state, "order_id": found["order_id"], "fills": [fill] if fill else [], "reason": found.get("reason", "")}
