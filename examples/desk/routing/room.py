@@ -78,7 +78,7 @@ class Routing:
         with contextlib.suppress(BrokerError):
             records.starting_capital(self.books, self.venue.balances()[RAND])
             records.system_state(self)
-            self.turn()
+            self._sample()
         self.worker.start()
 
     def restart(self) -> None:
@@ -93,11 +93,13 @@ class Routing:
         if row and row["last"] and row["last"] > clock.iso(clock.now() - SAMPLE):
             return
         try:
-            found = self.engine.pnl(LIVE_ACCOUNT)
+            self._sample()
         except BrokerError as error:
             # no crash of ours; the sample that is missing tells of it
             _log.warning("no sample of the profit: %s", error.message)
-            return
+
+    def _sample(self) -> None:
+        found = self.engine.pnl(LIVE_ACCOUNT)
         self.books.insert(
             "helios_samples", account=LIVE_ACCOUNT, realized=found["realized"], unrealized=found["unrealized"],
             equity=found["equity"], at=self.books.at(),
