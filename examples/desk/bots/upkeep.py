@@ -80,7 +80,7 @@ class Upkeep:
         self.reports = Reports(
             figures=self.figures,
             post=post.send,
-            remember=lambda delivery: floor.store.database[DELIVERIES].insert_one(dict(delivery)),
+            remember=lambda delivery: floor.store.add(DELIVERIES, delivery),
             delivered=lambda moment: floor.store.one(DELIVERIES, kind="daily", due_at=moment) is not None,
             at=floor.terms.report_at,
             sender=post.sender,

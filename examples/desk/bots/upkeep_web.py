@@ -41,6 +41,7 @@ class Counter:
             ("GET", "/api/admin/alerts/rules", admin(self._rules)),
             ("GET", "/api/admin/tasks", admin(self._tasks)),
         )
+        described: Mapping[str, Any] = {}
         own = ("GET", "/api/openapi.json", lambda request: answer(described))
         every: Routes = (own, *told, *self._door.routes())
         described = description(every)
@@ -71,7 +72,7 @@ class Counter:
         exchange, key, secret = (wish.get(name) for name in ("exchange", "key", "secret"))
         if exchange not in self._upkeep.exchanges:
             raise Refused(400, f"exchange is one of {', '.join(self._upkeep.exchanges)}")
-        if not isinstance(key, str) or not isinstance(secret, str):
+        if not isinstance(exchange, str) or not isinstance(key, str) or not isinstance(secret, str):
             raise Refused(400, "key and secret are texts")
         return answer(self._upkeep.vault.keep(who.name, exchange, key, secret), 201)
 
