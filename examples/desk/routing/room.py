@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from examples.desk import clock
 from examples.desk.errors import BrokerError, DeskError
+from examples.desk.health import HEALTHY
 from examples.desk.routing import history, records, season
 from examples.desk.routing.books import LIVE, LIVE_ACCOUNT, PAPER, Books
 from examples.desk.routing.clients import PaperTradingClient, Terms, TradingClient, VALRTradingClient
@@ -30,6 +31,7 @@ from examples.desk.routing.orchestrator import Mode, ModeOrchestrator, mode_of
 from examples.desk.routing.safety import LiveSafetyGates, RiskLimits, Trade
 from examples.desk.routing.stop import Halt
 from examples.desk.routing.valr import Valr
+from examples.desk.routing.watch import Watch
 from examples.desk.symbols import HELIOS, RAND, VALR
 from examples.desk.worker import Worker
 
@@ -62,6 +64,12 @@ class Routing:
         self.paper = PaperTradingClient(self.books, self.market.last, terms=self._terms, rng=random.Random())
         self.orchestrator: ModeOrchestrator[TradingClient] = ModeOrchestrator(live=self.live, paper=self.paper)
         self.engine = self._engine()
+        self.watch = Watch(
+            self.books,
+            state=self._looked_at,
+            ill=self._ill,
+            drill=lambda: bool(self.books.ledger.row("SELECT 1 AS broken FROM faults")),
+        )
         self.worker = Worker("helios", self.turn, every=0.5, now=clock.now)
 
     def start(self) -> None:
@@ -75,6 +83,7 @@ class Routing:
         self._forget_rehearsals()
         # whoever starts the desk with live settings has decided anew; a word of an earlier run is over
         self.force_paper(False, "start")
+        self.watch.start()
         with contextlib.suppress(BrokerError):
             records.starting_capital(self.books, self.venue.balances()[RAND])
             records.system_state(self)
@@ -88,6 +97,7 @@ class Routing:
 
     def turn(self) -> None:
         """What the watch does again and again: ask VALR about what rests there, and take a sample of the profit."""
+        self.watch.turn()
         self.engine.reconcile(LIVE_ACCOUNT)
         row = self.books.ledger.row("SELECT max(at) AS last FROM helios_samples WHERE account = ?", LIVE_ACCOUNT)
         if row and row["last"] and row["last"] > clock.iso(clock.now() - SAMPLE):
@@ -141,6 +151,21 @@ class Routing:
     def accounts(self) -> Sequence[str]:
         """Every account of the books."""
         return [row["account"] for row in self.books.ledger.rows("SELECT account FROM helios_accounts ORDER BY opened_at")]
+
+    def _looked_at(self) -> Mapping[str, Any]:
+        """What a person looks at every hour."""
+        return {
+            "mode": self.mode.mode,
+            "halted": self.halt.state()["halted"],
+            "connected": self.live.connected(),
+            "open_positions": len(self.books.positions(LIVE_ACCOUNT)),
+            "pending_orders": len(self.books.pending(LIVE_ACCOUNT)),
+        }
+
+    def _ill(self) -> Sequence[str]:
+        """What is wrong with trading in rand now."""
+        ill = [] if self._desk.health()["state"] == HEALTHY else ["the desk's services"]
+        return ill if self.live.connected() else [*ill, "VALR"]
 
     def _steer(self, **wish: object) -> None:
         self._desk.neighbours.steer(VALR, **wish)
