@@ -16,7 +16,7 @@ from examples.desk.kraken_bot import keeping
 from examples.desk.office import grafana, jobs
 from examples.desk.office.papers import Papers
 from examples.desk.office.repository import Repository
-from examples.desk.routing import repository
+from examples.desk.routing import deployment, repository
 from examples.desk.settings import SWITCHES, Home, read_dotenv
 
 _HERE = Path(__file__).resolve().parent
@@ -65,7 +65,7 @@ def prepare(path: Path) -> Sequence[str]:
         _bring_backend(home)
         keeping.bring(home.path)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
-        return (*_bring_settings(home), *repository.bring(home.path, clock.now()))
+        return (*_bring_settings(home), *repository.bring(home.path, clock.now()), *deployment.bring(home.path, clock.now()))
     except OSError as error:
         raise DeskError(
             f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"
