@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def backup(home: str) -> dict[str, Any]:
     return {
         "name": folder.name,
         "beside_the_install": folder.parent == Path(home, "deployment"),
-        "made_before_seconds": (_at(record["deployed_at"]) - _at(told["made_at"])).total_seconds(),
+        "made_before_seconds": _seconds((_at(record["deployed_at"]) - _at(told["made_at"])).total_seconds()),
         "files": len(told["files"]),
         "holds": [name for name in ("main.py", ".env", "src/trading/orchestrator/mode_orchestrator.py") if name in own],
         "broken": sorted(name for name, digest in told["files"].items() if own.get(name) != digest),
@@ -86,7 +87,7 @@ def running(home: str) -> dict[str, Any]:
     }
     if pid in pids:
         began = _began(pid)
-        facts["started_after_the_deployment_seconds"] = round(began - _at(record["deployed_at"]).timestamp(), 1)
+        facts["started_after_the_deployment_seconds"] = _seconds(began - _at(record["deployed_at"]).timestamp())
     return facts
 
 
@@ -222,6 +223,10 @@ def _began(pid: int) -> float:
     ticks = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
     boot = next(line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime"))
     return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds(value: float) -> Decimal:
+    return Decimal(str(round(value, 3)))
 
 
 def _at(text: str) -> datetime:

@@ -9,12 +9,13 @@ import dataclasses
 import logging
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, final
 
 from examples.desk.errors import DeskError
 from examples.desk.routing import web
-from examples.desk.routing.books import LIVE_ACCOUNT
+from examples.desk.routing.books import LIVE_ACCOUNT, Books
 from examples.desk.routing.engine import EXITS, Engine
 from examples.desk.routing.execution import LOGGER, MonitoredExecution
 from examples.desk.routing.positions import PositionBook
@@ -285,8 +286,10 @@ def end(desk: Service, name: str) -> None:
 
 def _enter_anew(room: Routing) -> None:
     """The books of the live account from VALR's fills, as they would stand had nothing been wrong with the code."""
-    books, book = room.books, PositionBook(room.books)
-    fills = list(reversed(room.venue.fills()))
+    books, fills = room.books, list(reversed(room.venue.fills()))
+    moment = books.now()
+    # each fill is entered at the time that VALR has for it, so that weeks stay weeks
+    book = PositionBook(Books(books.ledger, now=lambda: moment))
     with books.ledger.change() as db:
         db.execute(
             "DELETE FROM helios_lots WHERE position_id IN (SELECT id FROM helios_positions WHERE account = ?)", (LIVE_ACCOUNT,)
@@ -297,6 +300,7 @@ def _enter_anew(room: Routing) -> None:
             order = books.order(fill["client_order_id"])
             if order is None:
                 continue
+            moment = datetime.fromisoformat(fill["at"])
             source = "auto" if order["key"].startswith("signal-") else order["source"].replace("auto", "manual")
             quantity, price, fee = (Decimal(fill[name]) for name in ("quantity", "price", "fee"))
             books.update(
