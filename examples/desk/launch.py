@@ -102,9 +102,10 @@ def launch(
     *,
     keys: Sequence[str] | None = None,
     faults: bool = False,
-    deadline: float = 15.0,
+    deadline: float | None = None,
 ) -> Desk:
-    """Start a desk on this home folder and wait until it answers; DeskError if it does not within `deadline` seconds.
+    """Start a desk on this home folder and wait until it answers; DeskError if it does not within `deadline` seconds
+    (15, and a minute if it trades its past first).
 
     `keys` are OpenSSH lines of the keys whose markers its guard will trust; None leaves the file as it is. Of `environ` the
     desk gets the mode switches and what a process needs, never a broker's real key: its keys are made up here for every
@@ -127,7 +128,7 @@ def launch(
         started = errors.tell()
     try:
         assert process.stdout is not None
-        line = _line(process.stdout, deadline)
+        line = _line(process.stdout, deadline or (60.0 if environ.get(PAST) else 15.0))
         if not line:
             raise _failure(process, Path(errors.name), started)
         ready = jsontext.loads(line)
