@@ -128,7 +128,7 @@ def launch(
         started = errors.tell()
     try:
         assert process.stdout is not None
-        line = _line(process.stdout, deadline or (60.0 if environ.get(PAST) else 15.0))
+        line = _line(process.stdout, (60.0 if environ.get(PAST) else 15.0) if deadline is None else deadline)
         if not line:
             raise _failure(process, Path(errors.name), started)
         ready = jsontext.loads(line)
