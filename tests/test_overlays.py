@@ -220,3 +220,10 @@ def test_a_list_and_its_overlay_cannot_run_together(tmp_path: Path, base: Path) 
     path = write(tmp_path / "over.yaml", extends=["lists/base.yaml"])
     with pytest.raises(ChecklistError, match="already used"):
         checklist.load([base, path], root=tmp_path, variables={})
+
+
+@pytest.mark.parametrize("change", [{"eventually": {"within": "1h"}}, {"requires": []}, {"acts": False}])
+def test_more_tries_fewer_needs_and_other_leave_need_a_reason(tmp_path: Path, base: Path, change: dict[str, Any]) -> None:
+    """Looking again for an hour, needing nothing first, or no longer saying that it acts asks for less."""
+    assert "needs a reason" in faults(tmp_path, override={"one": change})
+    assert load(tmp_path, override={"one": {**change, **WHY}}).departures

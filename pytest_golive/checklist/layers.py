@@ -22,8 +22,8 @@ from pytest_golive.yaml12 import LocatedDict, LocatedList, Spot, spot_of
 
 _TOP = ("version", "checklist", "defaults", "extends", "override", "disable", "items")
 _MAX_LAYERS = 10
-_LESS = frozenset(("expect", "phase", "window", "for_each"))
-"""Keys that decide what is asked, and when: who changes them says why."""
+_LESS = frozenset(("expect", "phase", "window", "for_each", "requires", "eventually", "acts"))
+"""Keys that decide what is asked, when, how often and with whose leave: who changes them says why."""
 
 _REASON = "reason"
 

@@ -94,9 +94,18 @@ def code(items: Iterable[Item], root: Path) -> Mapping[str, frozenset[Path]]:
 
 def likeness(probe: Probe) -> str | None:
     """The same text for probes that are equal in every key, and so would see the same; None for those that cannot be compared."""
-    if not hasattr(probe, "model_fields_set") or parts(probe):
-        return None
-    return f"{type(probe).__qualname__} {list(vars(probe).values())} {getattr(probe, '__pydantic_private__', None)}"
+    return _written(probe) if hasattr(probe, "model_fields_set") and not parts(probe) else None
+
+
+def _written(value: Any) -> str:
+    """A value with which keys were written in it, at any depth: `secret: false` is not the same as nothing said of it."""
+    if hasattr(value, "model_fields_set"):
+        inside = ", ".join(f"{name}={_written(part)}" for name, part in vars(value).items())
+        kind_ = type(value)
+        return f"{kind_.__module__}.{kind_.__qualname__} {sorted(value.model_fields_set)} {inside} {value.__pydantic_private__}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name!r}: {_written(part)}" for name, part in value.items()) + "}"
+    return repr(value)
 
 
 def parts(probe: Probe) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ that cannot be read is an error that names it: a comparison with nothing always 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -110,6 +111,17 @@ class Agree(ProbeModel):
     sources: Annotated[dict[Text, Source], Field(min_length=2)]
     as_: Literal["decimal", "integer", "boolean"] | None = Field(default=None, alias="as")
     ignore_case: bool = False
+
+    @model_validator(mode="after")
+    def _looks_differ(self) -> Agree:
+        for (one, first), (other, second) in itertools.combinations(self.sources.items(), 2):
+            if (first.kind, first.value, probes.likeness(first.probe)) == (
+                second.kind,
+                second.value,
+                probes.likeness(second.probe),
+            ):
+                raise ValueError(f"{one!r} and {other!r} are the same look, which always agrees with itself")
+        return self
 
     def beside(self, folder: Path) -> Agree:
         """These sources, each told in which folder the checklist lies."""

@@ -34,7 +34,7 @@ from pytest_golive.probes.reading import json_value
 
 INHERITED = ("PATH", "HOME", "LANG")
 _KEPT_LINES = 1_000
-_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,400}(?:\.[0-9]{1,400})?\Z")
 
 
 def _one_group(value: str) -> str:
@@ -130,7 +130,7 @@ class Command(ProbeModel):
         facts["required_missing"] = [each["pattern"] for each in facts["required"] if not each["lines"]]
         facts["forbidden_found"] = [each["pattern"] for each in facts["forbidden"] if each["lines"]]
         if ran.exit < 0:
-            facts["signal"] = signal.Signals(-ran.exit).name
+            facts["signal"] = _signal(-ran.exit)
         if any("�" in text for text in texts):
             facts["undecodable"] = True
         if self.as_ == "lines":
@@ -153,6 +153,14 @@ def timed_out(what: str, ran: Ran, allowed: float) -> ProbeError:
     return ProbeError(f"{what} timed out after {spoken(allowed)}{killed}", hint="see why it is slow, or raise the item's timeout")
 
 
+def _signal(number: int) -> str:
+    """The name of a signal; those for real time have none but their number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
 def _counted(patterns: tuple[str, ...], lines: list[str]) -> list[dict[str, Any]]:
     return [{"pattern": pattern, "lines": sum(map(bool, map(re.compile(pattern).search, lines)))} for pattern in patterns]
 
@@ -164,5 +172,7 @@ def _numbers(patterns: dict[str, str], lines: list[str]) -> Iterable[tuple[str, 
             continue
         text = found[-1][1]
         if text is None or not _NUMBER.match(text):
-            raise ProbeError(f"the count {name!r} is {text!r}, which is no number", hint="correct the group of its pattern")
+            raise ProbeError(
+                f"the count {name!r} is {cut(str(text), 100)!r}, which is no number", hint="correct the group of its pattern"
+            )
         yield name, Decimal(text) if "." in text else int(text)

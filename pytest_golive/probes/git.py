@@ -64,8 +64,9 @@ class Git(ProbeModel):
     Not a repository, no commit, a remote that cannot be asked and an owner that git does not trust are errors.
 
     Facts: `root`, `commit`, `tree`, `subject`, `body`, `author`, `committed_at`, `parents` (number); `branch` (absent when
-    `detached`), `branches`; `clean` (nothing modified, staged, untracked or in conflict), `modified`, `staged`,
-    `untracked`, `conflicts` (paths, 200 of each at most; `modified_count` and so on tell how many); `tags`, `tags_here`
+    `detached`), `branches`; `clean` (nothing modified, staged, untracked, in conflict or hidden), `modified`, `staged`,
+    `untracked`, `conflicts`, `hidden` (marked so that git does not look at them) (paths, 200 of each at most;
+    `modified_count` and so on tell how many); `tags`, `tags_here`
     (at this commit), `annotated`; `remotes` (name to address, without passwords); `upstream`, `ahead`, `behind` (as of the
     last fetch, absent without an upstream or in a shallow clone); `shallow`; `submodules` (`path`, `present`); `tracked`
     (number of files), `tracked_secrets` (list of `path`: names of files that look
@@ -125,7 +126,7 @@ class Git(ProbeModel):
         form = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)"
         branches, annotated = [], []
         tags: dict[str, str] = {}
-        for line in git.ask("for-each-ref", f"--format={form}", "refs/heads", "refs/tags").splitlines():
+        for line in _lines(git.ask("for-each-ref", f"--format={form}", "refs/heads", "refs/tags")):
             name, kind, commit, peeled = line.split("\0")
             if name.startswith("refs/heads/"):
                 branches.append(name.removeprefix("refs/heads/"))
@@ -160,7 +161,7 @@ class Git(ProbeModel):
         return found
 
     def _ignored(self, git: _Git) -> dict[str, Any]:
-        told = git.ask("check-ignore", "--", *self.ignored, fine=(0, 1)).splitlines()
+        told = _lines(git.ask("check-ignore", "--", *self.ignored, fine=(0, 1)))
         return {
             "ignored": [name for name in self.ignored if name in told],
             "not_ignored": [name for name in self.ignored if name not in told],
@@ -171,7 +172,7 @@ class Git(ProbeModel):
         form = "--format=%H%x00%s%x00%cI%x00%an%x00%P"
         told = git.ask("log", f"--max-count={self.log or 200}", form, range_, "--", *self.paths)
         commits = []
-        for line in told.splitlines():
+        for line in _lines(told):
             commit, subject, at, author, parents = line.split("\0")
             merge = " " in parents
             commits.append({"commit": commit, "subject": subject, "at": at, "author": author, "merge": merge})
@@ -187,7 +188,7 @@ class Git(ProbeModel):
         branches: dict[str, str] = {}
         there: dict[str, str] = {}
         told: dict[str, Any] = {}
-        for line in git.ask("ls-remote", "--", self.remote).splitlines():
+        for line in _lines(git.ask("ls-remote", "--", self.remote)):
             commit, _, name = line.partition("\t")
             if name == "HEAD":
                 told["remote_head"] = commit
@@ -267,6 +268,11 @@ class _Git:
         return env
 
 
+def _lines(told: str) -> list[str]:
+    """Lines as git ends them; a subject may hold what Unicode counts as the end of one."""
+    return [line for line in told.split("\n") if line]
+
+
 def _refused(what: str, root: str, said: str, exit_: int) -> ProbeError:
     if "not a git repository" in said:
         return ProbeError(f"{root} is not the root of a git repository", hint="correct the path: name the folder that holds .git")
@@ -316,6 +322,7 @@ def _status(git: _Git, shallow: bool) -> dict[str, Any]:
     if facts.get("branch.oid") == "(initial)":
         raise ProbeError(f"the repository {git.root} has no commit yet", hint="commit something")
     branch = facts.get("branch.head", "(detached)")
+    paths["hidden"] = _hidden(git)
     told: dict[str, Any] = {"detached": branch == "(detached)", "clean": not any(paths.values())}
     if branch != "(detached)":
         told["branch"] = branch
@@ -327,6 +334,12 @@ def _status(git: _Git, shallow: bool) -> dict[str, Any]:
     for name, found in paths.items():
         told |= {name: found[:_SHOWN], f"{name}_count": len(found)}
     return told
+
+
+def _hidden(git: _Git) -> list[str]:
+    """Files that are there and that git was told not to look at (assume-unchanged, skip-worktree): they may hold anything."""
+    marked = (entry.partition(" ") for entry in git.ask("ls-files", "-v", "-z").split("\0") if entry)
+    return [name for tag, _, name in marked if (tag.islower() or tag == "S") and os.path.lexists(os.path.join(git.root, name))]
 
 
 def _head(git: _Git) -> dict[str, Any]:

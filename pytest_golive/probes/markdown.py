@@ -19,8 +19,8 @@ _STEP = re.compile(r" {0,3}\d{1,9}[.)][ \t]+\S")
 _BULLET = re.compile(r" {0,3}[-*+][ \t]+\S")
 _DIVIDER = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*\Z")
 _CELL = re.compile(r"(?<!\\)\|")
-_FIELD = re.compile(r"\s*(?:[-*+>]|\d+[.)])?\s*(?:\*\*|__)([^*_][^*\n]{0,80}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*(.*?)\s*\Z")
-_PLAIN_FIELD = re.compile(r" {0,3}([A-Z][\w /-]{1,40}):[ \t]+(\S.*?)\s*\Z")
+_FIELD = re.compile(r"\s*(?:[-*+>]|\d+[.)])?\s*(?:\*\*|__)([^*_][^*\n]{0,80}?)(?::(?:\*\*|__)|(?:\*\*|__)\s*:)\s*(.*)\Z")
+_PLAIN_FIELD = re.compile(r" {0,3}([A-Z][\w /-]{1,40}):[ \t]+(\S.*)\Z")
 _LINK = re.compile(r"\[([^\[\]\n]*)\]\(\s*<?([^()\s<>]+)>?(?:\s+[\"'][^\n]*?)?\s*\)")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
@@ -197,8 +197,9 @@ def count(lines: list[Line]) -> tuple[int, int, int]:
 def plain(text: str) -> str:
     """The text without the marks of emphasis, code and links around it."""
     text = _LINK.sub(lambda found: found[1], text.strip())
-    text = re.sub(r"(\*\*|__|`)(.+?)\1", r"\2", text)
-    return re.sub(r"(?<!\w)([*_])(\S.*?\S|\S)\1(?!\w)", r"\2", text).strip()
+    # bounded, because marks without an end would be looked for to the end of the line, each of them
+    text = re.sub(r"(\*\*|__|`)(.{1,200}?)\1", r"\2", text)
+    return re.sub(r"(?<!\w)([*_])(\S.{0,200}?\S|\S)\1(?!\w)", r"\2", text).strip()
 
 
 def same_title(one: str, other: str) -> bool:

@@ -82,6 +82,7 @@ class Mongo(ProbeModel):
     def look(self, context: Context) -> Facts:
         try:
             import pymongo
+            from bson.errors import BSONError
             from pymongo.errors import PyMongoError
         except ImportError:
             raise MissingExtra("pymongo", "mongo") from None
@@ -99,6 +100,8 @@ class Mongo(ProbeModel):
                     return {"address": where} | self._facts(client, context)
             except PyMongoError as error:
                 raise _worded(error, where, context, allowed) from None
+            except (BSONError, OverflowError) as error:
+                raise ProbeError(f"{where}: {cut(str(error), 200)}", hint="see find, and what the documents hold") from None
 
     def _from_variable(self, context: Context) -> str:
         url = context.environ.get(self.url_env or "", "")

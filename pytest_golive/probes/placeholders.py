@@ -21,7 +21,7 @@ _ASKED = (
     "number|link|url|version|amount|value|signature|hash|commit|ip|host|server|path|channel|slack|pager|when|who|date/time"
 )
 _OWN: tuple[re.Pattern[str], ...] = (
-    re.compile(rf"(?<![\w\])\\!$])\[(?=[^\]\n]*(?i:\b(?:{_ASKED})\b|\.\.\.|…))[^\]\[\n=\"'$]{{1,60}}\](?![(\[:])"),
+    re.compile(rf"(?<![\w\])\\!$])\[(?=[^\]\n]{{0,60}}(?i:\b(?:{_ASKED})\b|\.\.\.|…))[^\]\[\n=\"'$]{{1,60}}\](?![(\[:])"),
     re.compile(rf"(?<![\w<\\])<(?!/)(?!(?i:{_HTML})\b[^<>\n]*>)[A-Za-z][\w .,'/-]{{0,60}}>"),
     re.compile(
         r"\bYYYY[-_/.]?MM[-_/.]?DD(?:[-_T ]?HH[-_:]?MM(?:[-_:]?SS)?)?|\b(?:DD[-/.]MM[-/.]YYYY|MM[-/.]DD[-/.]YYYY)\b|\bHH:MM\b"

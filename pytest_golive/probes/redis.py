@@ -17,6 +17,8 @@ from pytest_golive.model import Context, Facts
 from pytest_golive.probes.base import Port, ProbeModel, Text, cut, spoken
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.reading import json_value
+from pytest_golive.probes.values import placeholder
+from pytest_golive.redaction.names import strength
 
 _MOST_SCANNED = 100_000
 _SHOWN = 1_000
@@ -38,9 +40,9 @@ class Redis(ProbeModel):
 
     Facts: `address`, `ping` (true), `elapsed_ms`, `keys` (in this db); of INFO, where the server tells it: `version`, `role`,
     `mode`, `used_memory`, `max_memory` (0: no limit), `evicted_keys`, `uptime_seconds`, `clients`, `last_save_status`,
-    `aof_enabled`; with `key`: `exists` and, if it does, `type`, `value` (of a string), `length` (of anything else),
-    `ttl_seconds` (absent if it never ends) and `persistent`; with `pattern`: `matching`, `matching_keys` (the first 1,000),
-    `scan_complete`.
+    `aof_enabled`; with `key`: `exists` and, if it does, `type`, `value` (of a string; if the name of the key says that it is
+    secret `withheld`, `length` and `placeholder` instead), `length` (of anything else), `ttl_seconds`
+    (absent if it never ends) and `persistent`; with `pattern`: `matching`, `matching_keys` (the first 1,000), `scan_complete`.
     """
 
     word: ClassVar[str] = "redis"
@@ -149,11 +151,7 @@ class Redis(ProbeModel):
             raw = client.get(key)
             if raw is None:
                 return {"exists": False}
-            text = _text(raw)
-            try:
-                facts["value"] = json_value(text) if self.as_ == "json" else cut(text)
-            except ValueError as error:
-                raise ProbeError(f"the value under {key} in {where} is not JSON: {error}", hint="see what writes it") from None
+            facts |= self._value(_text(raw), key, where)
         else:
             length = {"list": "LLEN", "set": "SCARD", "zset": "ZCARD", "hash": "HLEN", "stream": "XLEN"}.get(kind)
             if length is not None:
@@ -163,6 +161,15 @@ class Redis(ProbeModel):
             return {"exists": False}
         facts["persistent"] = milliseconds == -1
         return facts if milliseconds == -1 else facts | {"ttl_seconds": Decimal(milliseconds).scaleb(-3)}
+
+    def _value(self, text: str, key: str, where: str) -> dict[str, Any]:
+        """The value; of a secret only what may be said of it, as for a variable of such a name."""
+        if strength(key) == 2:
+            return {"withheld": True, "length": len(text), "placeholder": placeholder(text)}
+        try:
+            return {"value": json_value(text) if self.as_ == "json" else cut(text)}
+        except ValueError as error:
+            raise ProbeError(f"the value under {key} in {where} is not JSON: {error}", hint="see what writes it") from None
 
 
 _INFO = {

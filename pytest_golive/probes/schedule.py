@@ -31,8 +31,8 @@ _NICK = {
     "@reboot": "",
 }
 _FIVE = r"(?:[\w*/,#?-]+[ \t]+){4}[\w*/,#?-]+"
-_ENTRY = re.compile(rf"\s*(?P<when>@\w+|{_FIVE})[ \t]+(?P<rest>\S.*?)\s*\Z")
-_SETTING = re.compile(r"\s*(?P<name>[A-Za-z_]\w*|\"[^\"]*\"|'[^']*')\s*=\s*(?P<value>.*?)\s*\Z")
+_ENTRY = re.compile(rf"\s*(?P<when>@\w+|{_FIVE})[ \t]+(?P<rest>\S.*)\Z")
+_SETTING = re.compile(r"\s*(?P<name>[A-Za-z_]\w*|\"[^\"]*\"|'[^']*')\s*=\s*(?P<value>.*)\Z")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?")
 _FIELDS = ("at", "timestamp", "time", "ts", "started_at")
 _FIELD = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*\Z")

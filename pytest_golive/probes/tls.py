@@ -10,6 +10,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any, ClassVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -122,7 +123,7 @@ def _told(content: bytes, name: str, now: datetime) -> dict[str, Any]:
         names = _names(certificate)
         subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
         algorithm = _algorithm(certificate)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ProbeError(
             "the certificate that is served cannot be read", hint="see what is served there with openssl s_client"
         ) from None

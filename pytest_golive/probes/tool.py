@@ -17,7 +17,8 @@ from pytest_golive.probes.command import INHERITED, timed_out
 from pytest_golive.probes.paths import absolute
 from pytest_golive.probes.process import run
 
-_VERSION = r"(?<![\w.])v?(\d+(?:\.\d+)+(?:[-.+]?[A-Za-z0-9]+)*|\d+)(?![\w.]*\d)"
+_VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+(?:[-.+]?[A-Za-z0-9]+)*)(?![\w.]*\d)")
+_NUMBER = re.compile(r"(?<![\w.])v?(\d+)(?![\w.]*\d)")
 _ASK = """import importlib.metadata as m, json, sys
 try:
     print(json.dumps(m.version(sys.argv[1])))
@@ -38,8 +39,9 @@ class Tool(ProbeModel):
     ```
 
     `name` is a program of the PATH, or a path; it is run with `--version`, or as `run` says after the name. The version is the
-    first number with dots in what it prints, or what the one group of `match` finds. `package` is a distribution that is
-    installed for `python`, an interpreter that is asked in a process of its own; without it, for the one that runs the gate.
+    first number with dots in what it prints, or the only number of a line, or what the one group of `match` finds.
+    `package` is a distribution that is installed for `python`, an interpreter that is asked in a process of its own; without it,
+    for the one that runs the gate.
     A program that is there and fails when it is asked is an error.
 
     Facts: `installed`; if it is, `version` (absent if none could be read), and of a program `path` and `output` (its first line).
@@ -77,8 +79,21 @@ class Tool(ProbeModel):
             return {"installed": False}
         said = self._said([path, *self.run], context)
         facts: dict[str, Any] = {"installed": True, "path": path, "output": cut(said.strip().partition("\n")[0], 300)}
-        found = re.search(self.match or _VERSION, said)
-        return facts | ({"version": found[1]} if found is not None and found[1] else {})
+        version = self._version(said)
+        return facts | ({"version": version} if version else {})
+
+    def _version(self, said: str) -> str | None:
+        """What `match` finds; else the first number with dots, or the only one of the first line that has any without."""
+        if self.match is not None:
+            found = re.search(self.match, said)
+            return None if found is None else found[1]
+        dotted = _VERSION.search(said)
+        if dotted is not None:
+            return dotted[1]
+        # one of several may be a year, or a port
+        lines = (set(_NUMBER.findall(line)) for line in said.splitlines())
+        numbers: set[str] = next(filter(None, lines), set())
+        return numbers.pop() if len(numbers) == 1 else None
 
     def _packaged(self, context: Context) -> dict[str, Any]:
         assert self.package is not None

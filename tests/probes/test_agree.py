@@ -175,3 +175,11 @@ def test_one_source_is_no_comparison() -> None:
     """Two at least."""
     with pytest.raises(ValidationError):
         probes.kind("agree").model_validate({"sources": {"a": file("a")}})
+
+
+def test_a_source_does_not_agree_with_itself() -> None:
+    """The same look under two names is refused: it would always agree; another value of it is a comparison."""
+    kind = probes.kind("agree")
+    with pytest.raises(ValidationError, match="'a' and 'b' are the same look"):
+        kind.model_validate({"sources": {"a": file("a"), "b": file("a")}})
+    assert kind.model_validate({"sources": {"a": file("a"), "b": {**file("a"), "value": "value.y"}}})

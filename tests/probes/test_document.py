@@ -214,3 +214,12 @@ def test_an_absent_document_is_a_fact_and_an_absent_folder_an_error(look: Any, t
         look("document", path="latin.md")
     with pytest.raises(ProbeError, match="a folder, not a file"):
         look("document", path=".")
+
+
+@pytest.mark.parametrize(
+    "line", ["# " + "*a " * 30_000, "# " + "**a " * 30_000, "[" * 60_000 + "name", "**A**: a" + " " * 60_000 + "b"]
+)
+def test_a_long_line_of_marks_is_read_in_time(look: Any, tmp_path: Path, line: str) -> None:
+    """Marks without an end take time that grows with their number only: a document cannot hold up the gate."""
+    (tmp_path / "d.md").write_text(line + "\n")
+    assert look("document", 8.0, path="d.md")["exists"] is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -413,3 +414,11 @@ def test_binances_documented_example_gives_its_documented_signature() -> None:
 
 def _secret_of(venue: str) -> str:
     return made_up(credentials(NAMES[venue])[1])
+
+
+@pytest.mark.parametrize(("networks", "restricted"), [("10.1.2.3/32", True), ("", False), ("0.0.0.0/0", False), (None, False)])
+def test_a_key_that_anybody_may_use_is_not_restricted(look: Any, lie: Lie, networks: str | None, restricted: bool) -> None:
+    """An empty list of addresses, and a network of all addresses, keep nobody out."""
+    look.environ |= {"THE_KEY": "k" * 20, "THE_SECRET": _secret_of("valr")}
+    body = json.dumps({"permissions": ["View access"], "allowedIpAddressCidr": networks}).encode()
+    assert look("exchange", venue="valr", url=lie(body).url, ask="permissions", **KEYS)["ip_restricted"] is restricted

@@ -280,3 +280,23 @@ def test_an_option_cannot_be_passed_off_as_a_name(fields: dict[str, Any]) -> Non
     """What git would read as an option is refused when the list is loaded."""
     with pytest.raises(ValidationError):
         probes.kind("git").model_validate({"path": "r", **fields})
+
+
+def test_a_subject_with_strange_line_ends_is_read(look: Any, repo: Repository) -> None:
+    """What Unicode counts as the end of a line does not end a line of git's."""
+    repo.commit("a", "1", "one\u2028two\x85three")
+    assert look("git", path="r", log=1)["commits"][0]["subject"] == "one\u2028two\x85three"
+
+
+@pytest.mark.parametrize("mark", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_was_told_not_to_look_at_is_not_clean(look: Any, repo: Repository, mark: str) -> None:
+    """A change hidden by a mark of the index is told; a file that is left out of a sparse work tree is not hidden."""
+    repo.commit("limits.py", "MAX = 0.05", "feat: limits")
+    assert look("git", path="r")["clean"] is True
+    repo("update-index", mark, "limits.py")
+    (repo.path / "limits.py").write_text("MAX = 5")
+    facts = look("git", path="r")
+    assert (facts["clean"], facts["modified"], facts["hidden"], facts["hidden_count"]) == (False, [], ["limits.py"], 1)
+    if mark == "--skip-worktree":
+        (repo.path / "limits.py").unlink()
+        assert look("git", path="r")["clean"] is True

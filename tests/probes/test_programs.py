@@ -115,6 +115,13 @@ def test_a_signal_is_told(look: Any, program: Program) -> None:
     """A program that dies by a signal has a negative exit and the signal's name."""
     facts = look("command", run=program("import os; os.kill(os.getpid(), 11)"))
     assert (facts["exit"], facts["signal"]) == (-11, "SIGSEGV")
+    assert look("command", run=program("import os; os.kill(os.getpid(), 35)"))["signal"] == "SIG35"
+
+
+def test_a_count_of_thousands_of_digits_is_no_number(look: Any, program: Program) -> None:
+    """A number that Python will not read is an error of the count, not of the gate."""
+    with pytest.raises(ProbeError, match=r"the count 'n' is .* no number"):
+        look("command", run=program("print('n: ' + '1' * 5000)"), counts={"n": "n: ([0-9]+)"})
 
 
 def test_json_is_read_strictly(look: Any, program: Program) -> None:

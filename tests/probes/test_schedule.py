@@ -195,3 +195,9 @@ def test_a_missing_library_says_how_to_install_it(look: Any, tmp_path: Path, mon
     with pytest.raises(MissingExtra, match=r"pip install 'pytest-golive\[schedule\]'"):
         crontab(look, tmp_path)
     assert runs(look, tmp_path, "2026-11-21T06:00:00Z")["runs"] == 1
+
+
+def test_a_long_line_is_read_in_time(look: Any, tmp_path: Path) -> None:
+    """Spaces in the middle of an entry, or of a setting, take time that grows with their number only."""
+    (tmp_path / "cron").write_text("NAME=a" + " " * 80_000 + "b\n* * * * * a" + " " * 80_000 + "b\n")
+    assert look("schedule", 8.0, crontab="cron")["active"] == 1

@@ -136,6 +136,20 @@ def test_a_value_that_is_no_json_is_an_error(look: Any, cache: Cache) -> None:
         look("redis", **_split(cache.address), key="name", as_="json")
 
 
+def test_a_value_under_the_name_of_a_secret_is_withheld(look: Any, redis_server: dict[str, Any]) -> None:
+    """Of a key whose name says secret only the length is told; of one that only counts them the value is."""
+    import redis
+
+    look.environ["REDIS_PASSWORD"] = PASSWORD
+    with redis.Redis(**redis_server, password=PASSWORD) as client:
+        client.set("kraken:api_secret", "hunter2-of-the-exchange")
+        client.set("tokens_used", "17")
+        secret = look("redis", **redis_server, password_env="REDIS_PASSWORD", key="kraken:api_secret")
+        assert "hunter2" not in str(secret)
+        assert (secret["withheld"], secret["length"], secret["placeholder"]) == (True, 23, False)
+        assert look("redis", **redis_server, password_env="REDIS_PASSWORD", key="tokens_used")["value"] == "17"
+
+
 def test_a_redis_that_is_gone_is_an_error(look: Any, cache: Cache) -> None:
     """Nobody on the port is an error, not an empty database."""
     cache.down()
@@ -274,6 +288,13 @@ def test_nothing_is_written(look: Any, mongo: Any) -> None:
     look("mongo", **where, collection="fresh")
     assert look("mongo", **where)["collections"] == ["trades"]
     assert server.commands.answer({"count": "trades", "$db": "desk"})["n"] == 5
+
+
+def test_what_bson_cannot_carry_is_an_error_of_the_list(look: Any, mongo: Any) -> None:
+    """A number beyond eight bytes is told as what it is, not as a fault of the gate."""
+    _, where = mongo
+    with pytest.raises(ProbeError, match="8-byte ints"):
+        look("mongo", **where, collection="trades", find={"order_id": 10**30})
 
 
 def test_a_mongo_that_is_gone_is_an_error(look: Any, mongo: Any) -> None:

@@ -38,6 +38,7 @@ def program(look: Any, tmp_path: Path) -> Any:
         ("jq-1.7.1", "1.7.1"),
         ("openssl 3.0.15 3 Sep 2024", "3.0.15"),
         ("less 590", "590"),
+        ("mytool (2024 edition) 1.2.3", "1.2.3"),
     ],
 )
 def test_the_version_is_read_out_of_what_a_program_says(program: Any, tmp_path: Path, said: str, version: str) -> None:
@@ -45,6 +46,12 @@ def test_the_version_is_read_out_of_what_a_program_says(program: Any, tmp_path: 
     facts = program(f"echo '{said}'")
     assert facts == {"installed": True, "path": str(tmp_path / "prog"), "output": said, "version": version}
     assert program(f"echo '{said}' >&2")["version"] == version
+
+
+def test_one_of_several_numbers_is_no_version(program: Any) -> None:
+    """Without dots, a year beside a version is not told as one; the copyright of another line does not matter."""
+    assert "version" not in program("echo 'mytool 7 (2024 edition)'")
+    assert program("echo 'less 590'; echo 'Copyright 1984-2021'")["version"] == "590"
 
 
 def test_a_program_that_is_not_there_is_a_fact(look: Any) -> None:

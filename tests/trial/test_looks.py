@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from pytest_golive import probes
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import (
     Check,
@@ -201,3 +202,19 @@ def test_a_long_chain_is_no_deep_stack() -> None:
     Counted.looks.clear()
     acts = [item(f"i{n}", f"n{n}", wanted=n + 1, acts=True, requires=(f"i{n - 1}",) if n else ()) for n in range(1200)]
     assert set(outcomes(run(list(reversed(acts))))) == {PASSED}
+
+
+def test_what_was_written_out_is_another_look() -> None:
+    """A default that is written out may mean something else than nothing said, so the two do not share a look."""
+
+    def likeness(word: str, **fields: Any) -> str | None:
+        return probes.likeness(probes.kind(word).model_validate(fields))
+
+    assert likeness("env", name="API_KEY") == likeness("env", name="API_KEY")
+    assert likeness("env", name="API_KEY") != likeness("env", name="API_KEY", secret=False)
+    assert likeness("http", url="http://a") != likeness("http", url="http://a", json=None)
+    said = [
+        {"a": {"env": {"name": "A_KEY", **more}, "value": "value"}, "b": {"env": {"name": "B"}, "value": "value"}}
+        for more in ({}, {"secret": False})
+    ]
+    assert likeness("agree", sources=said[0]) != likeness("agree", sources=said[1])

@@ -35,7 +35,7 @@ class Answer:
         """A field that must be there and not be null."""
         path = f"{self._path}.{name}" if self._path else str(name)
         try:
-            value = self.value[name]
+            value = None if isinstance(self.value, str) else self.value[name]
         except (KeyError, IndexError, TypeError):
             value = None
         if value is None:
@@ -90,6 +90,12 @@ def unknown_permissions(venue: str, words: Sequence[str]) -> ProbeError:
         f"{venue} tells of a permission that is not known here: {', '.join(cut(word, 60) for word in words)}",
         hint="look it up at the exchange; take it from the key if it is not needed",
     )
+
+
+def restricts(networks: Sequence[Answer]) -> bool:
+    """Whether a list of allowed addresses keeps anybody out: an empty one does not, nor does a network of all addresses."""
+    texts = [str(network.value).strip() for network in networks]
+    return any(texts) and not any(text.endswith("/0") for text in texts)
 
 
 def moment(value: Decimal, *, per_second: int = 1) -> str:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, final
 from urllib.parse import urlencode
 
 from pytest_golive.errors import ProbeError
-from pytest_golive.probes.exchange.answers import Answer, level, moment, unknown_permissions
+from pytest_golive.probes.exchange.answers import Answer, level, moment, restricts, unknown_permissions
 from pytest_golive.probes.exchange.venue import DEPTH, Call, Counter, Credentials, Venue
 
 _WITHDRAWING = frozenset({"withdraw-funds", "add-withdraw-address", "update-withdraw-address"})
@@ -56,7 +56,7 @@ class Kraken(Venue):
             "can_trade": "modify-trades" in words,
             "can_withdraw": not _WITHDRAWING.isdisjoint(words),
             "permissions": words,
-            "ip_restricted": bool(told["ipAllowlist"].parts),
+            "ip_restricted": restricts(told["ipAllowlist"].parts),
         } | ({"expires": moment(until)} if until else {})
 
     def balances(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hmac
 from typing import Any, ClassVar, final
 
 from pytest_golive.errors import ProbeError
-from pytest_golive.probes.exchange.answers import Answer, level, unknown_permissions
+from pytest_golive.probes.exchange.answers import Answer, level, restricts, unknown_permissions
 from pytest_golive.probes.exchange.venue import DEPTH, Call, Credentials, Venue
 
 _READ, _TRADE, _WITHDRAW = "view access", "trade", "withdraw"
@@ -41,7 +41,7 @@ class Valr(Venue):
             "can_trade": _TRADE in granted,
             "can_withdraw": _WITHDRAW in granted,
             "permissions": words,
-            "ip_restricted": "allowedIpAddressCidr" in told,
+            "ip_restricted": "allowedIpAddressCidr" in told and restricts([told["allowedIpAddressCidr"]]),
         }
 
     def balances(self) -> dict[str, Any]:
