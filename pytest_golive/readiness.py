@@ -1,7 +1,8 @@
 """The items of the activation phase, judged at the moment of activation, in the order in which they are declared.
 
-Document 001 (section STEP 3) enforces its checks in order: the first that says no ends the looking, and what comes after it is
-not asked any more.
+Document 001 (section STEP 3) enforces its checks in order: the first that says no ends the judging, and what comes after it is
+not asked any more. Looking goes ahead of judging: what only reads starts side by side, so that an activation takes as long as
+its longest look; what acts is begun when its turn comes, and never after a no.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def look(checklists: Sequence[Checklist], surroundings: Surroundings) -> Decisio
     findings: dict[str, Finding] = {}
     stopped_by = ""
     try:
+        trial.begin(item.id for item in items if item.phase in PHASES)
         for item in items:
             if item.phase not in PHASES:
                 continue

@@ -89,10 +89,12 @@ class Trial:
         self._watchdog: Watchdog[_Run] = Watchdog(lambda run: run.future.done(), self._give_up)
 
     def begin(self, ids: Iterable[str]) -> None:
-        """Start every read-only item among `ids` now, and what they require; late ones wait until they are asked for."""
+        """Start every read-only item among `ids` now, and what they require; late ones wait until they are asked for.
+
+        Those that may take longest come first: begun last, one of them would keep everybody waiting at the end.
+        """
         with self._lock:
-            for identity in ids:
-                run = self._runs[identity]
+            for run in sorted((self._runs[identity] for identity in ids), key=_patience, reverse=True):
                 if not run.late:
                     self._start(run)
 
@@ -317,6 +319,12 @@ class Trial:
             yield
         finally:
             os.close(descriptor)
+
+
+def _patience(run: _Run) -> float:
+    """Seconds that the item may take."""
+    again = run.item.eventually
+    return run.item.timeout + (again.within if again else 0.0)
 
 
 def _settle(future: Future[Finding], finding: Finding) -> bool:

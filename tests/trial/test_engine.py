@@ -223,6 +223,29 @@ def test_a_hanging_probe_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found["z"].outcome, found["y"].outcome) == (Outcome.PASSED, Outcome.BLOCKED)
 
 
+def test_what_may_take_longest_starts_first() -> None:
+    """With one job, items begin in the order of the time they may take, and are still reported as they were asked for."""
+    began: list[str] = []
+
+    def noted(name: str) -> Callable[[Context], Facts]:
+        def look(_: Context) -> Facts:
+            began.append(name)
+            return {"ok": True}
+
+        return look
+
+    again = Eventually(within=20.0, every=0.1, stable_for=1)
+    items = [
+        item("short", noted("short"), timeout=1.0),
+        item("long", noted("long"), timeout=9.0),
+        item("patient", noted("patient"), timeout=2.0, eventually=again),
+        item("short-too", noted("short-too"), timeout=1.0),
+    ]
+    found = run(items, jobs=1)
+    assert began == ["patient", "long", "short", "short-too"]
+    assert list(found) == [one.id for one in items]
+
+
 def test_acting_items_are_alone() -> None:
     """While an item acts nothing else looks, and two never act at the same time."""
     busy: list[str] = []
