@@ -261,7 +261,9 @@ def _notified(second: Desk) -> dict[str, Any]:
     until(both, 5)
     mails = [path.read_text(encoding="utf-8", errors="replace") for path in Path(second.home, "mail").glob("*.eml")]
     return {
-        "alerts": [{"kind": one["kind"], "delivered": one["delivered"]} for one in alerts(second)],
+        "alerts": [
+            {"kind": one["kind"], "delivered": one["delivered"]} for one in alerts(second) if one["kind"].startswith("go-live-")
+        ],
         "activated_mails": sum("go-live-activated" in mail for mail in mails),
         "deactivated_mails": sum("go-live-deactivated" in mail for mail in mails),
     }
