@@ -110,8 +110,8 @@ def test_only_days_that_are_over_are_closed(clocked: Clocked) -> None:
         (("signal-1", "2026-05-03T10:00"), ("signal-2", "2026-05-04T10:00"), ("golive-x", "2026-05-03T11:00"))
     ):
         clocked.ledger.write(
-            "INSERT INTO helios_orders(id, key, account, mode, client, pair, side, kind, quantity, size_zar, state, source, created_at,"
-            " updated_at) VALUES (?, ?, 'live', 'LIVE', 'x', 'BTCZAR', 'BUY', 'market', '1', '100', 'filled', 'auto', ?, ?)",
+            "INSERT INTO helios_orders(id, key, account, mode, client, pair, side, kind, quantity, size_zar, state, source,"
+            " created_at, updated_at) VALUES (?, ?, 'live', 'LIVE', 'x', 'BTCZAR', 'BUY', 'market', '1', '100', 'filled', 'auto', ?, ?)",
             number, key, at, at,
         )  # fmt: skip
         clocked.ledger.write(
