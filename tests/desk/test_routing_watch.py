@@ -106,12 +106,12 @@ def test_checks_begin_anew_with_each_start_and_health_goes_on(clocked: Clocked) 
 
 def test_only_days_that_are_over_are_closed(clocked: Clocked) -> None:
     """A trade of today is not in the file that people sign for; tomorrow it is. Orders of checks never are."""
-    for number, (key, at) in enumerate(
-        (("signal-1", "2026-05-03T10:00"), ("signal-2", "2026-05-04T10:00"), ("golive-x", "2026-05-03T11:00"))
-    ):
+    orders = (("signal-1", "2026-05-03T10:00"), ("signal-2", "2026-05-04T10:00"), ("golive-x", "2026-05-03T11:00"))
+    for number, (key, at) in enumerate(orders):
         clocked.ledger.write(
             "INSERT INTO helios_orders(id, key, account, mode, client, pair, side, kind, quantity, size_zar, state, source,"
-            " created_at, updated_at) VALUES (?, ?, 'live', 'LIVE', 'x', 'BTCZAR', 'BUY', 'market', '1', '100', 'filled', 'auto', ?, ?)",
+            " created_at, updated_at)"
+            " VALUES (?, ?, 'live', 'LIVE', 'x', 'BTCZAR', 'BUY', 'market', '1', '100', 'filled', 'auto', ?, ?)",
             number, key, at, at,
         )  # fmt: skip
         clocked.ledger.write(
