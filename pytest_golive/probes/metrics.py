@@ -163,12 +163,12 @@ class Metrics(ProbeModel):
             samples = [_read(row["metric"], row["value"]) for row in result] if result_type == "vector" else []
             if result_type == "scalar":
                 samples = [_read({}, result)]
-        except (KeyError, TypeError, ValueError, InvalidOperation):
+            warnings = [str(warning) for warning in told.get("warnings") or []]
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation):
             raise ProbeError(f"the answer of {there} cannot be read", hint="see what answers at this address") from None
         if result_type not in ("vector", "scalar"):
             raise ProbeError(f"the query gives a {result_type}, which is no sample", hint="ask an instant query, without a range")
         names = sorted({sample["name"] for sample in samples if sample["name"]})
-        warnings = list(told.get("warnings") or [])
         return {"names": names, "result_type": result_type, "warnings": warnings} | self._told(samples, context)
 
     def _told(self, samples: list[dict[str, Any]], context: Context) -> dict[str, Any]:

@@ -106,6 +106,9 @@ class Redis(ProbeModel):
             ) from None
         except (RedisError, OSError) as error:
             raise _worded(error, where, context, allowed) from None
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError):
+            # the client reads what it is sent without looking at its kind
+            raise ProbeError(f"what {where} answers is not what a Redis does", hint="see what listens there") from None
 
     def _client(self, redis: Any, context: Context, made: list[Any]) -> tuple[Any, str]:
         """A client that notes the connections it makes, and its address without user and password."""

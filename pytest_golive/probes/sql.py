@@ -99,6 +99,8 @@ class Sql(ProbeModel):
                     found_rows = result.fetchmany(self.limit + 1)
                 finally:
                     connection.rollback()
+        except OverflowError as error:
+            raise ProbeError(f"{name} cannot be asked so: {error}", hint="see params") from None
         except SQLAlchemyError as error:
             if context.remaining() <= 0:
                 raise ProbeError(f"the query on {name} timed out after {spoken(allowed)}", hint="narrow the query") from None

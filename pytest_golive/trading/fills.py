@@ -19,6 +19,7 @@ REQUIRED = ("at", "symbol", "side", "quantity", "price")
 OPTIONAL = ("id", "order_id", "fee", "account", "mode", "state")
 """What a fill may say besides."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOLERANCE = timedelta(seconds=5)
 """How far a clock may run ahead before its times count as of the future."""
 
@@ -201,13 +202,15 @@ class _Row:
                 number = self._number_in("at")
                 if number is None:
                     return None
-                moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-                    microseconds=int(number * (10**6 if self._unit == "s" else 1000))
-                )
+                moment = _EPOCH + timedelta(microseconds=int(number * (10**6 if self._unit == "s" else 1000)))
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
         except (ValueError, OverflowError):
+            moment = _EPOCH
+        # nobody traded before computers counted time; a clock that was never set says so
+        if moment.year <= _EPOCH.year:
             self.flaw("at", "unreadable")
             return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+        return moment
 
 
 def amount(value: Any) -> Decimal | None:

@@ -279,3 +279,12 @@ def test_a_ledger_that_cannot_be_meant_is_refused(fields: dict[str, Any]) -> Non
     """One source, one window, real zones and an opening above zero are demanded when the checklist is loaded."""
     with pytest.raises(ValidationError):
         probes.kind("ledger").model_validate({"columns": COLUMNS, **fields})
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"])
+def test_a_time_of_no_clock_is_a_flaw(look: Any, tmp_path: Path, at: str) -> None:
+    """The first and last instants that can be written, and that of a clock never set, are no times of a trade."""
+    (tmp_path / "t.csv").write_text(f"at,symbol,side,quantity,price\n{at},BTC,buy,1,1\n")
+    columns = {name: name for name in ("at", "symbol", "side", "quantity", "price")}
+    facts = look("ledger", csv="t.csv", columns=columns, zone="America/New_York")
+    assert [flaw["column"] for flaw in facts["flaws"]] == ["at"]

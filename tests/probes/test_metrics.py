@@ -197,3 +197,17 @@ def test_without_the_parser_the_install_line_is_told(look: Any, lie: Any, monkey
     with pytest.raises(MissingExtra) as caught:
         look("metrics", url=lie(PAGE.encode()).url)
     assert caught.value.hint == "pip install 'pytest-golive[metrics]'"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"status":"success","data":{"resultType":"vector","result":[{"metric":[],"value":[1,"2"]}]}}',
+        b'{"status":"success","warnings":5,"data":{"resultType":"vector","result":[]}}',
+        b'{"status":"success","data":[]}',
+    ],
+)
+def test_an_answer_of_another_shape_is_an_error(look: Any, lie: Any, told: bytes) -> None:
+    """An answer that says success and is no answer of Prometheus cannot be read, and that is no fault of the gate."""
+    with pytest.raises(ProbeError, match="cannot be read"):
+        look("metrics", api=lie(told).url, query="up")

@@ -180,6 +180,21 @@ def test_a_redis_that_lies_or_loiters_is_an_error(look: Any, lie: Callable[..., 
         look("redis", host="127.0.0.1", port=lie(by=_web).port)
 
 
+@pytest.mark.parametrize(
+    "reply", [b"+PONG\r\n", b"+OK\r\n", b":1\r\n", b"$-1\r\n", b"*0\r\n", b"$5\r\nhello\r\n", b"%1\r\n+a\r\n+b\r\n"]
+)
+def test_a_stub_of_a_redis_is_an_error(look: Any, lie: Callable[..., Any], reply: bytes) -> None:
+    """A server that says the same to every question is no Redis, and that is no fault of the gate."""
+
+    def stub(server: Any, connection: socket.socket) -> None:
+        while connection.recv(4096):
+            connection.sendall(reply)
+
+    with pytest.raises(ProbeError) as caught:
+        look("redis", 5.0, host="127.0.0.1", port=lie(by=stub).port, key="k", pattern="*")
+    assert "broke" not in str(caught.value)
+
+
 def test_a_key_that_ends_while_it_is_looked_at_is_gone(look: Any, lie: Callable[..., Any]) -> None:
     """A key that was there for TYPE and not for GET, or not for PTTL, does not exist; its last value is not told."""
     for ended in (b"GET", b"PTTL"):
@@ -293,8 +308,9 @@ def test_nothing_is_written(look: Any, mongo: Any) -> None:
 def test_what_bson_cannot_carry_is_an_error_of_the_list(look: Any, mongo: Any) -> None:
     """A number beyond eight bytes is told as what it is, not as a fault of the gate."""
     _, where = mongo
-    with pytest.raises(ProbeError, match="8-byte ints"):
+    with pytest.raises(ProbeError, match="8-byte ints") as caught:
         look("mongo", **where, collection="trades", find={"order_id": 10**30})
+    assert "broke" not in str(caught.value)
 
 
 def test_a_mongo_that_is_gone_is_an_error(look: Any, mongo: Any) -> None:
