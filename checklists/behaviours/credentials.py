@@ -12,7 +12,7 @@ from behaviours.ask import environment_of, get, looks_like_a_placeholder, signed
 
 
 def authenticated_call(broker: str, exchanges: Mapping[str, str], home: str, api: str) -> dict[str, Any]:
-    """Facts on both variables, on a read-only call with them, and on the same call with another secret; never a value."""
+    """Facts on both variables, on a read-only call with them and with another secret, and the desk's own word; no value."""
     environ = environment_of(f"{home}/desk.pid")
     names = [f"{broker.upper()}_API_KEY", f"{broker.upper()}_API_SECRET"]
     key, secret = (environ.get(name, "") for name in names)
@@ -23,7 +23,14 @@ def authenticated_call(broker: str, exchanges: Mapping[str, str], home: str, api
         ],
         "call": _accounts(exchanges[broker], broker, api, key, secret),
         "wrong_secret": _accounts(exchanges[broker], broker, api, key, secret[::-1] + "x"),
+        "desk": _told(f"{api}/brokers/{broker}/health"),
     }
+
+
+def _told(url: str) -> dict[str, Any]:
+    answer = get(url)
+    names = ("state", "reachable", "authenticated", "reason", "checked_at")
+    return {"status": answer.status, **{name: answer.body[name] for name in names if name in answer.body}}
 
 
 def connectivity(broker: str, exchanges: Mapping[str, str], home: str, api: str) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from behaviours.ask import environment_of, post, signed, until
+from behaviours.ask import environment_of, get, post, signed, until
 from behaviours.office import exits, operational_log
 
 ACCOUNT, BROKER, SYMBOL, QUANTITY = "gamma", "kraken", "BTCUSDT", "0.0001"
@@ -22,7 +23,10 @@ def made(api: str, home: str, exchanges: Mapping[str, str]) -> dict[str, Any]:
     before = _held(exchanges, key, secret)
     number = f"first-{secrets.token_hex(8)}"
     wish = {"account": ACCOUNT, "symbol": SYMBOL, "quantity": QUANTITY}
+    intended = Decimal(str(get(f"{exchanges[BROKER]}/ticker/{SYMBOL}").body["price"]))
+    began = time.monotonic()
     order = post(f"{api}/orders", {**wish, "side": "BUY", "key": number}).body
+    latency = int((time.monotonic() - began) * 1000)
     filled = order["state"] == "filled"
     try:
         found = signed(exchanges[BROKER], f"/orders/{number}", key, secret)
@@ -41,12 +45,26 @@ def made(api: str, home: str, exchanges: Mapping[str, str]) -> dict[str, Any]:
         "order": {"state": order["state"], "gate": order["gate"], "reason": order["reason"]},
         "exchange": {"status": found.status, "state": found.body.get("status", ""), "order_id": found.body.get("order_id", "")},
         "ledger": row,
+        **({"fill": _fill(row, found.body, intended, latency)} if filled else {}),
         "positions": seen["positions"],
         "unknown_to_the_desk": seen["unknown_to_the_desk"],
         "own_position": [one for one in seen["positions"] if one["account"] == ACCOUNT and one["symbol"] == SYMBOL],
         "log": log.get("last_activation", {"activated": 0, "first_trade": 0}),
         "sold_again": sold,
         "restored": _held(exchanges, key, secret) == before,
+    }
+
+
+def _fill(row: Mapping[str, Any], there: Mapping[str, Any], intended: Decimal, latency: int) -> dict[str, Any]:
+    """How far the fill was from the price just before it, how long it took, what it cost, by the books and by the exchange."""
+    price, fee = Decimal(row["price"]), Decimal(row["fee"])
+    return {
+        "intended": intended,
+        "price": price,
+        "slippage": (price / intended - 1).quantize(Decimal("0.000001")),
+        "price_difference_to_exchange": abs(price - Decimal(str(there["price"]))),
+        "fee_share": (fee / (price * Decimal(QUANTITY))).quantize(Decimal("0.000001")),
+        "latency_ms": latency,
     }
 
 

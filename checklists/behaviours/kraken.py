@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import hashlib
 import json
 import os
@@ -13,15 +14,23 @@ import tarfile
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from behaviours.ask import environment_of, get, looks_like_a_placeholder, post, until
-from behaviours.scratch import desk
+from behaviours.scratch import Desk, desk
 
 ASSIGNED = re.compile(r"KRAKEN_API_(?:KEY|SECRET)\s*[=:]\s*['\"]?[A-Za-z0-9+/=_-]{12,}")
 """A key or secret that somebody wrote out."""
+
+RECORD = re.compile(r"^(\d{4}-\d\d-\d\dT[0-9:.]+Z) ([A-Z]+) ", re.MULTILINE)
+"""How a record of the desk's logs begins: its time and its level."""
+
+LAST_TRADE = "SELECT max(updated_at) FROM orders WHERE state = 'filled'"
+"""Real or on the testnet: before the first real trade the logs of the last test are what is to be kept."""
 
 _QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
@@ -51,12 +60,7 @@ def credentials(pid_file: str, repository: str, tree: str) -> dict[str, Any]:
 
 def restarted(pid_file: str, file: str) -> dict[str, Any]:
     """Facts on when the trading process began and when the file with the mode was last changed."""
-    pid = int(Path(pid_file).read_text(encoding="ascii"))
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    boot = next(
-        line.split()[1] for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime ")
-    )
-    began = int(boot) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    began = _began(pid_file)
     changed = Path(file).stat().st_mtime
     return {
         "began": datetime.fromtimestamp(began, UTC).isoformat(),
@@ -64,6 +68,103 @@ def restarted(pid_file: str, file: str) -> dict[str, Any]:
         # the start of a process is told in whole ticks since a boot time in whole seconds
         "seconds_from_change_to_start": int(began - changed + 1),
     }
+
+
+def _began(pid_file: str) -> float:
+    """When the process began, in seconds since 1970, told in whole ticks since a boot time in whole seconds."""
+    pid = int(Path(pid_file).read_text(encoding="ascii"))
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    boot = next(
+        line.split()[1] for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime ")
+    )
+    return int(boot) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def error_logs(home: str) -> dict[str, Any]:
+    """Facts on the logs in which errors would stand: their errors that no reviewed anomaly accounts for, and their newest line.
+
+    A record is an error by its level, or because it holds a traceback; what Python itself wrote is told by its tracebacks.
+    """
+    rows = _asked(home, "SELECT text, reviewed_at FROM anomalies")
+    reviewed = {text for text, at in rows if at}
+    files, unhandled, newest = [], [], ""
+    for name in ("system.log", "anomalies.log", "stderr.log"):
+        path = Path(home, "logs", name)
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        files.append({"name": name, "there": path.is_file(), "lines": len(text.splitlines())})
+        if name != "stderr.log":
+            records = RECORD.split(text)[1:]
+            found = [(at, level, said) for at, level, said in zip(records[::3], records[1::3], records[2::3], strict=True)]
+            newest = max([newest, *(at for at, _, _ in found)])
+            errors = [said for _, level, said in found if level in ("ERROR", "CRITICAL") or "Traceback (most recent" in said]
+            unhandled += [said.strip() for said in errors if said.split("\n")[0][:500] not in reviewed]
+    python = Path(home, "logs", "stderr.log")
+    said = python.read_text(encoding="utf-8", errors="replace") if python.is_file() else ""
+    disk = shutil.disk_usage(home)
+    told: dict[str, Any] = {
+        "files": files,
+        "open": [text for text, at in rows if not at],
+        "unhandled": unhandled,
+        "python_said": re.findall(r"^(?:Traceback|Fatal Python error|Exception in thread).*$", said, re.MULTILINE),
+        "disk_free_fraction": Decimal(disk.free) / Decimal(disk.total),
+    }
+    if newest:
+        began = datetime.fromtimestamp(_began(f"{home}/desk.pid") - 1, UTC)
+        told["seconds_from_start_to_last_line"] = int((datetime.fromisoformat(newest) - began).total_seconds())
+    return told
+
+
+def reconciliation(home: str) -> dict[str, Any]:
+    """Facts on the report of the last reconciliation, and on how long after the last trade it was made."""
+    path = Path(home, "logs", "reconciliation.json")
+    report = json.loads(path.read_text(encoding="utf-8"))
+    last = _asked(home, LAST_TRADE)[0][0]
+    return report | {
+        "modified": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
+        **({"seconds_after_last_trade": _seconds(last, datetime.fromisoformat(report["checked_at"]))} if last else {}),
+    }
+
+
+def changed(repository: str, earlier: str, later: str) -> dict[str, Any]:
+    """Facts on when two files were last changed: by their last commit, or by the file's clock if it is not committed."""
+    found = {"earlier": _changed(repository, earlier), "later": _changed(repository, later)}
+    seconds = found["later"].get("at", 0) - found["earlier"].get("at", 0)
+    return found | ({"seconds_from_earlier_to_later": seconds} if all("at" in one for one in found.values()) else {})
+
+
+def _changed(repository: str, name: str) -> dict[str, Any]:
+    path = Path(repository, name)
+    if not path.is_file():
+        return {"there": False}
+    committed = _git(repository, "log", "-1", "--format=%ct", "--", name).strip()
+    differs = not committed or bool(_git(repository, "diff", "--name-only", "HEAD", "--", name).strip())
+    told_by = "the file's clock" if differs else "its last commit"
+    return {"there": True, "told_by": told_by, "at": int(path.stat().st_mtime) if differs else int(committed)}
+
+
+def test_message(home: str, mail: str) -> dict[str, Any]:
+    """Facts on the newest test alert that the desk says it delivered, and on test messages in the mailbox itself."""
+    sent = _asked(home, "SELECT max(sent_at) FROM alerts WHERE kind = 'test' AND delivered = 1")[0][0]
+    found = []
+    for path in Path(mail).glob("*.eml"):
+        message = email.message_from_bytes(path.read_bytes())
+        if re.search(r"\btest\b", str(message["Subject"])):
+            found.append((parsedate_to_datetime(str(message["Date"])), str(message["To"])))
+    newest = max(found, default=None)
+    return {
+        **({"sent_at": sent} if sent else {}),
+        "in_the_mailbox": len(found),
+        **({"newest_mail": newest[0].isoformat(), "recipient": newest[1]} if newest else {}),
+    }
+
+
+def _asked(home: str, query: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{quote(home)}/ledger.sqlite?mode=ro", uri=True, timeout=10)) as ledger:
+        return ledger.execute(query).fetchall()
+
+
+def _seconds(earlier: str, later: datetime) -> int:
+    return int((later - datetime.fromisoformat(earlier)).total_seconds())
 
 
 def tools(folder: str, names: Sequence[str], document: str) -> dict[str, Any]:
@@ -158,25 +259,29 @@ def log_snapshot(home: str) -> dict[str, Any]:
             if member.isfile()
         }
     made = datetime.strptime(found[-1].name, "logs-%Y%m%dT%H%M%S%fZ.tar.gz").replace(tzinfo=UTC)
-    with closing(sqlite3.connect(f"file:{quote(home)}/ledger.sqlite?mode=ro", uri=True, timeout=10)) as ledger:
-        last = ledger.execute("SELECT max(updated_at) FROM orders WHERE state = 'filled' AND environment = 'live'").fetchone()[0]
+    last = _asked(home, LAST_TRADE)[0][0]
     return facts | {
         "made_at": made.isoformat(),
         "members": sorted(members),
         "bytes": sum(members.values()),
-        "last_trade": last or "",
-        "seconds_after_last_trade": int((made - datetime.fromisoformat(last)).total_seconds()) if last else 0,
+        **({"last_trade": last, "seconds_after_last_trade": _seconds(last, made)} if last else {}),
     }
 
 
 def paper(checkout: str, home: str) -> dict[str, Any]:
-    """Facts on a second, activated desk with IS_LIVE=false: its order for Kraken is simulated, and the exchange has none."""
+    """Facts on a second, activated desk with IS_LIVE=false: an order for Kraken, and one for another exchange."""
     with desk(checkout, home, IS_LIVE="false") as second:
-        second.activate()
+        activated = second.activate()
+        mode = get(f"{second.api}/mode").body
         key, order = second.order("beta")
+        other, elsewhere = second.order("alpha")
         return {
+            "activated": activated,
+            "is_live": mode["is_live"],
+            "permitted": mode["guard"]["allowed"],
             "order": {"state": order["state"], "reason": order["reason"]},
             "status_at_exchange": second.at_exchange(key, "kraken"),
+            "elsewhere": {"state": elsewhere["state"], "at_exchange": second.at_exchange(other)},
         }
 
 
@@ -211,18 +316,23 @@ def kill_switch(checkout: str, home: str) -> dict[str, Any]:
     heal = Path(home, "bot", "scripts", "self_heal.sh")
     with desk(checkout, home) as second:
         second.activate()
-        before = second.order()[1]["state"]
+        before = _placed(second)
         stopped = _run(script, "--home", second.home)
-        after = second.order()[1]["state"]
+        after = _placed(second)
         ended = _run(script, "--home", second.home, "--process")
         gone = until(lambda: second.process.poll() is not None, 6)
         healed = _run(heal, "--home", second.home, "--", "true")
     return {
         "before": before,
-        "stopped": {"exit": stopped, "order": after},
+        "stopped": {"exit": stopped, **after},
         "ended": {"exit": ended, "gone": gone},
         "self_heal_over_a_stop": {"exit": healed},
     }
+
+
+def _placed(second: Desk) -> dict[str, Any]:
+    key, order = second.order()
+    return {"order": order["state"], "at_exchange": second.at_exchange(key)}
 
 
 def _run(*words: str | Path) -> int:

@@ -69,16 +69,21 @@ class Desk:
 
     def activate(self) -> int:
         """Run `golive activate` on it, and give the exit status."""
+        return self.attempt()[0]
+
+    def attempt(self) -> tuple[int, str]:
+        """The same; the exit status, and what was said."""
         options = ["--yes", "--operator", "drill", "--config", "golive.yaml"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest_golive.cli", "activate", *options],
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             check=False,
             timeout=60,
         )
-        return done.returncode
+        return done.returncode, done.stdout + done.stderr
 
     @property
     def marker(self) -> Path:
@@ -114,12 +119,12 @@ def desk(checkout: str, home: str, settings: str = SETTINGS, **switches: str) ->
 
 
 @contextlib.contextmanager
-def restarted(second: Desk, checkout: str) -> Iterator[Desk]:
+def restarted(second: Desk, checkout: str, **switches: str) -> Iterator[Desk]:
     """The same desk after its process was ended and another one started on its folder, as a supervisor does."""
     ended(second.process)
     # what stands in .env now counts, not what the first process was started with
     environ = {name: value for name, value in second.environ.items() if name not in _dotenv_names(second.home)}
-    process, urls = _served(second.home, checkout, {**environ, **LIVE})
+    process, urls = _served(second.home, checkout, {**environ, **LIVE, **switches})
     try:
         yield Desk(home=second.home, api=urls["api"], urls=urls, process=process, environ=second.environ)
     finally:

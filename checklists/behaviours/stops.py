@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 from collections.abc import Mapping
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from behaviours.ask import environment_of, get, post, signed, until
-from behaviours.scratch import Desk, desk
+from behaviours.scratch import Desk, desk, restarted
+
+STARTS = r"self_heal|examples\.desk|systemctl (?:re)?start"
+"""What a job is called that would start the desk again."""
 
 TEXT = "golive drill: the stop file is tried and removed again\n"
 
@@ -45,15 +49,33 @@ def stop_file(api: str, home: str, exchanges: Mapping[str, str]) -> dict[str, An
 
 
 def dry_run(checkout: str, home: str) -> dict[str, Any]:
-    """Facts on a second desk in dry-run mode: its order is simulated and never sent."""
-    with desk(checkout, home, DRY_RUN_MODE="true") as second:
-        mode = get(f"{second.api}/mode").body["mode"]
+    """Facts on a second desk that trades for real, and is started again in dry-run mode with its marker still in place."""
+    with desk(checkout, home) as second:
+        second.activate()
         key, order = second.order()
-        return {"mode": mode, "order": {"state": order["state"]}, "status_at_exchange": second.at_exchange(key)}
+        before = {"state": order["state"], "at_exchange": second.at_exchange(key)}
+        with restarted(second, checkout, DRY_RUN_MODE="true") as third:
+            mode = get(f"{third.api}/mode").body["mode"]
+            key, order = third.order()
+            return {
+                "before": before,
+                "mode": mode,
+                "marker": third.marker.exists(),
+                "order": {"state": order["state"], "reason": order["reason"]},
+                "status_at_exchange": third.at_exchange(key),
+            }
 
 
 def kill_process(checkout: str, home: str) -> dict[str, Any]:
-    """Facts on a second, live desk that is killed by its recorded pid: it is gone, stays gone, and sends nothing more."""
+    """Facts on the pid and the jobs of the desk itself, and on a second, live one that is killed by its recorded pid."""
+    own = int(Path(home, "desk.pid").read_text(encoding="ascii"))
+    crontab = [line.strip() for line in Path(home, "crontab").read_text(encoding="utf-8").splitlines()]
+    jobs = [line for line in crontab if line and not line.startswith("#")]
+    itself = {
+        "pid_is_the_desk": b"examples.desk" in Path(f"/proc/{own}/cmdline").read_bytes(),
+        "jobs": len(jobs),
+        "jobs_that_start_it": [line for line in jobs if re.search(STARTS, line)],
+    }
     with desk(checkout, home) as second:
         second.activate()
         _, first = second.order()
@@ -61,13 +83,22 @@ def kill_process(checkout: str, home: str) -> dict[str, Any]:
         command = Path(f"/proc/{recorded}/cmdline").read_bytes()
         os.kill(recorded, signal.SIGKILL)
         gone = until(lambda: second.process.poll() is not None and not _answers(second), 10)
-        restarted = until(lambda: _answers(second), 2)
+        came_back = until(lambda: _answers(second), 2)
         return {
-            "live_before": first["state"] == "filled",
+            "itself": itself,
+            "before": first["state"],
             "pid_is_the_desk": recorded == second.process.pid and b"examples.desk" in command,
             "gone": gone,
-            "restarted": restarted,
+            "restarted": came_back,
+            "order_after": _order_after(second),
         }
+
+
+def _order_after(second: Desk) -> str:
+    try:
+        return str(second.order()[1]["state"])
+    except OSError:
+        return "refused"
 
 
 def _answers(second: Desk) -> bool:

@@ -172,6 +172,7 @@ class Api:
                 "dry_run_mode": settings.dry_run,
                 "live_capital_verified": settings.capital_verified,
                 "app_store_mode": settings.app_store_mode,
+                "is_live": settings.kraken_live,
                 "environment": "production",
                 "stop_file": {"path": str(home.stop_file), "present": os.path.lexists(home.stop_file)},
                 "marker": {"path": str(home.marker), "present": os.path.lexists(home.marker)},

@@ -27,6 +27,8 @@ class Isolation:
         self.cool_down = cool_down
         self._ledger = ledger
         self._now = now
+        self.shared = False
+        """Whether one breaker stands for all accounts: a fault of drills."""
 
     def watch(self, account: str) -> None:
         """Give the account a breaker; one that was half-open when the desk ended is open."""
@@ -60,11 +62,13 @@ class Isolation:
         """An order of the account failed at its exchange; the last of several in a row opens the breaker."""
         with self._ledger.change() as db:
             db.execute("UPDATE breakers SET failures = failures + 1, reason = ? WHERE account = ?", (reason, account))
-            db.execute(
+            tripped = db.execute(
                 "UPDATE breakers SET state = 'open', trips = trips + 1, opened_at = ?"
                 " WHERE account = ? AND state = 'closed' AND failures >= ?",
                 (clock.iso(self._now()), account, self.failures),
             )
+            if self.shared and tripped.rowcount:
+                db.execute("UPDATE breakers SET state = 'open', opened_at = ? WHERE state = 'closed'", (clock.iso(self._now()),))
 
     def recover(self, account: str, probe: Callable[[], str]) -> None:
         """Once the cool-down is over, let a probe decide; it gives why it failed, or an empty text."""

@@ -99,7 +99,7 @@ class Service:
         )
         self.risk = Risk(self.ledger, self.capital, limits=limits, now=clock.now)
         self.stop_system = EmergencyStop(self.ledger, now=clock.now)
-        gates = Gates(
+        self.gates = Gates(
             settings,
             capital=self.capital,
             positions=self.positions,
@@ -110,7 +110,7 @@ class Service:
         self.orders = OrderPath(
             settings,
             self.ledger,
-            gates=gates,
+            gates=self.gates,
             guard=self.guard,
             capital=self.capital,
             positions=self.positions,

@@ -26,6 +26,7 @@ from examples.desk.bots import backups, tokens
 from examples.desk.cache import ask
 from examples.desk.symbols import OPENING, VENUES, traded
 from examples.desk.web import call
+from tests.desk.test_trade_faults import TRADE
 
 
 def _cache_answers(desk: Any) -> bool:
@@ -255,7 +256,7 @@ class _Seeing:
 
 def test_every_fault_is_tried() -> None:
     """No fault can be switched that these tests do not look at."""
-    assert set(SEEN) == set(faults.names())
+    assert {*SEEN, *TRADE} == set(faults.names())
 
 
 @pytest.mark.parametrize("name", sorted(SEEN))

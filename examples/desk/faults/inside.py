@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from examples.desk.service import Service
 
 SERVICES = ("execution", "risk", "capital", "isolation", "market")
+GATES = ("stop-file", "breaker")
 STRANGER = Account(name="stray", broker="kraken")
 REASON = "drill: fault ess-active"
 STOP_TEXT = "drill: fault stop-file\n"
@@ -175,3 +176,23 @@ def silence_metrics(desk: Service, subject: str) -> None:
 def voice_metrics(desk: Service, subject: str) -> None:
     """The metrics page has its figures again."""
     desk.metrics_silenced = False
+
+
+def leave_gate_out(desk: Service, gate: str) -> None:
+    """Orders pass without this gate being asked."""
+    desk.gates.left_out.add(gate)
+
+
+def ask_gate_again(desk: Service, gate: str) -> None:
+    """The gate stands in the way of orders again."""
+    desk.gates.left_out.discard(gate)
+
+
+def share_breaker(desk: Service, subject: str) -> None:
+    """The breaker of one account opens those of all."""
+    desk.isolation.shared = True
+
+
+def part_breakers(desk: Service, subject: str) -> None:
+    """Each account has a breaker of its own again; those that are open recover by themselves."""
+    desk.isolation.shared = False

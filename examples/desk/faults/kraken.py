@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -75,13 +76,37 @@ def recent_unmatched_trade(bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def too_much_at_the_exchange(bench: Bench) -> Iterator[None]:
+    """Somebody paid 90,000 into an account of the bot, at the exchange itself."""
+    with contextlib.closing(
+        sqlite3.connect(bench.home / "exchanges" / "kraken.sqlite", timeout=10, isolation_level=None)
+    ) as store:
+        change = "UPDATE balances SET amount = CAST(amount AS REAL) + ? WHERE account = 'beta' AND asset = 'USDT'"
+        before = store.execute("SELECT amount FROM balances WHERE account = 'beta' AND asset = 'USDT'").fetchone()[0]
+        store.execute(change, (90_000,))
+        try:
+            yield
+        finally:
+            store.execute("UPDATE balances SET amount = ? WHERE account = 'beta' AND asset = 'USDT'", (before,))
+
+
+@contextlib.contextmanager
 def no_test_message(bench: Bench) -> Iterator[None]:
     """The mail server is down, and no test message has arrived."""
     from examples.desk.drill.breaks import BREAKS
 
+    put_away = [
+        (path, path.with_suffix(".aside")) for path in (bench.home / "mail").glob("*.eml") if b"] INFO test" in path.read_bytes()
+    ]
     undelivered = {"tables": ["alerts"], "run": ["UPDATE alerts SET delivered = 0, attempts = 3 WHERE kind = 'test'"]}
     with BREAKS["desk"](bench, "mail-down"), BREAKS["rows"](bench, undelivered):
-        yield
+        for path, aside in put_away:
+            path.rename(aside)
+        try:
+            yield
+        finally:
+            for path, aside in put_away:
+                aside.rename(path)
 
 
 @contextlib.contextmanager

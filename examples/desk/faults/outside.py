@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from examples.desk.venues import SLIPPAGE
 from examples.desk.venues.keyring import READ, TRADE, WITHDRAW
 
 if TYPE_CHECKING:
@@ -76,6 +77,16 @@ def hide_balances(desk: Service, venue: str) -> None:
 def show_balances(desk: Service, venue: str) -> None:
     """The exchange tells what everybody holds."""
     desk.neighbours.steer(venue, balances_missing=False)
+
+
+def thin_market(desk: Service, venue: str) -> None:
+    """Market orders are filled five percent worse than the price, as in a market in which nobody stands."""
+    desk.neighbours.steer(venue, slippage="0.05")
+
+
+def deep_market(desk: Service, venue: str) -> None:
+    """Market orders are filled near the price again."""
+    desk.neighbours.steer(venue, slippage=str(SLIPPAGE))
 
 
 def take_cache_down(desk: Service, subject: str) -> None:

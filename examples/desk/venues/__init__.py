@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from examples.desk.venues.keyring import signature
-from examples.desk.venues.matching import FEE, KINDS, SLIPPAGE
+from examples.desk.venues.market import SLIPPAGE
+from examples.desk.venues.matching import FEE, KINDS
 
 __all__ = ["FEE", "KINDS", "SLIPPAGE", "signature"]

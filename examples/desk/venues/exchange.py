@@ -216,6 +216,8 @@ class Exchange:
         if "price_factor" in wish:
             self.market.move(number(wish["price_factor"]), str(wish.get("symbol", "")))
             self.matching.turn()
+        if "slippage" in wish:
+            self.market.slippage = number(wish["slippage"])
         if "refuse" in wish:
             self.matching.refuse(str(wish["refuse"]), int(wish["failures"]))
         return answer({"ok": True})

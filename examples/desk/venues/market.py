@@ -37,6 +37,7 @@ class Market:
 
     def __init__(self, symbols: Mapping[str, Symbol]) -> None:
         self.symbols = symbols
+        self.slippage = SLIPPAGE
         self._lock = threading.Lock()
         self._walk = {name: (0.0, time.monotonic()) for name in symbols}
         self._factor = Decimal(1)

@@ -19,7 +19,7 @@ from typing import Any, final
 
 from examples.desk import clock
 from examples.desk.symbols import Symbol
-from examples.desk.venues.market import CENT, SLIPPAGE, Level, Market
+from examples.desk.venues.market import CENT, Level, Market
 from examples.desk.web import Refused
 
 FEE = Decimal("0.001")
@@ -225,7 +225,7 @@ class Matching:
 
     def _fill(self, order_id: str, wish: Wish, price: Decimal) -> None:
         sign = 1 if wish.side == "BUY" else -1
-        paid = (price * (1 + sign * SLIPPAGE)).quantize(CENT)
+        paid = (price * (1 + sign * self.market.slippage)).quantize(CENT)
         if wish.kind == LIMIT and wish.trigger is not None:
             paid = min(paid, wish.trigger) if sign > 0 else max(paid, wish.trigger)
         value = paid * wish.quantity
