@@ -44,7 +44,7 @@ def slips(desk: Any, venue: str) -> bool:
     broker, account, symbol = desk.at(venue), next(iter(OPENING[venue])), next(iter(traded(venue)))
     price = broker.price(symbol)
     step = traded(venue)[symbol].step
-    paid = [broker.place(account, symbol, side, step, uuid.uuid4().hex).price for side in ("BUY", "SELL")]
+    paid = [broker.place(account, symbol, side, step, uuid.uuid4().hex)["price"] for side in ("BUY", "SELL")]
     return all(abs(one / price - 1) < 1 / 100 for one in paid)
 
 
