@@ -62,7 +62,8 @@ def backup(home: str) -> dict[str, Any]:
         "holds": [name for name in ("main.py", ".env", "src/trading/orchestrator/mode_orchestrator.py") if name in own],
         "broken": sorted(name for name, digest in told["files"].items() if own.get(name) != digest),
         "commit": told["commit"],
-        "is_the_version_before": told["commit"] == record["previous"] != record["commit"],
+        "is_of_the_recorded_commit": told["commit"] == record["previous"],
+        "commits_known": sum(_known(home, commit) for commit in (told["commit"], record["commit"])),
         "open_to_others": sorted(
             path.relative_to(folder).as_posix() or "." for path in (folder, *folder.rglob("*")) if path.stat().st_mode & 0o077
         ),
@@ -208,6 +209,12 @@ def _committed(home: str, commit: str) -> dict[str, str]:
         found[name] = hashlib.sha256(stream[end + 1 : end + 1 + size]).hexdigest()
         at = end + size + 2
     return found
+
+
+def _known(home: str, commit: str) -> bool:
+    """Whether the repository has this commit."""
+    git = ["git", "-C", f"{home}/helios", "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(git, capture_output=True, check=False, timeout=10).returncode == 0
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -40,6 +40,19 @@ def test_the_same_commit_is_deployed_once(home: Path) -> None:
     assert len(list((home / "deployment").glob("backup_*"))) == 1
 
 
+def test_a_version_before_that_cannot_be_run_is_no_way_back(tmp_path: Path) -> None:
+    """A home whose backup holds no program deploys anew, so that there is something to go back to."""
+    (tmp_path / ".env").write_text(DOTENV)
+    repository.bring(tmp_path, NOW)
+    deployment.bring(tmp_path, NOW)
+    (Path(deployment.recorded(tmp_path)["backup"]) / "main.py").unlink()
+    assert deployment.bring(tmp_path, NOW + timedelta(hours=1)) == ()
+    backup = Path(deployment.recorded(tmp_path)["backup"])
+    assert backup.name == "backup_20260504_163000"
+    assert (backup / "main.py").is_file()
+    assert "TRADING_MODE=PAPER" in (backup / ".env").read_text()
+
+
 def test_a_home_without_a_repository_has_no_deployment(tmp_path: Path) -> None:
     """Nothing is recorded as deployed, so nothing is installed."""
     assert deployment.bring(tmp_path, NOW) == ()

@@ -24,7 +24,8 @@ from examples.desk.routing.rollback import to_paper
 
 FOLDER = "deployment"
 CURRENT, RECORD, MANIFEST, COMMIT = "current", "DEPLOYMENT.json", "MANIFEST.json", "COMMIT"
-PARTS = ("main.py", "src", "docs", ".env.example")
+MAIN = "main.py"
+PARTS = (MAIN, "src", "docs", ".env.example")
 KEPT = 3
 """Backups that are kept."""
 
@@ -33,10 +34,14 @@ def bring(home: Path, now: datetime) -> Sequence[str]:
     """Deploy the commit that is recorded as deployed, unless it is installed; notes for people on what could not be done."""
     commit = str(records.deployed(home).get("commit", ""))
     folder = home / FOLDER
-    if not commit or recorded(home).get("commit") == commit:
+    usable = (Path(recorded(home).get("backup", folder)) / MAIN).is_file()
+    if not commit or (usable and recorded(home).get("commit") == commit):
         return ()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        if not usable:
+            # there is nothing to go back to: begin as a first deployment does
+            shutil.rmtree(folder / CURRENT, ignore_errors=True)
         if not (folder / CURRENT).exists():
             _install(home, _before(home, commit), paper=True)
         backup = _back_up(folder, now)
@@ -63,8 +68,9 @@ def recorded(home: Path) -> Mapping[str, Any]:
 
 
 def _before(home: Path, commit: str) -> str:
-    """The commit that a first deployment goes back to: the first parent of the one that is deployed."""
-    return _git(home, "rev-parse", f"{commit}^").decode().strip()
+    """The commit that a first deployment goes back to: the one before, or the same if that cannot be run."""
+    before = _git(home, "rev-parse", f"{commit}^").decode().strip()
+    return before if MAIN in _git(home, "ls-tree", "--name-only", before).decode().split() else commit
 
 
 def _install(home: Path, commit: str, *, paper: bool = False) -> None:
