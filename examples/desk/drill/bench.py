@@ -19,7 +19,7 @@ from examples.desk.errors import DeskError
 from examples.desk.launch import PAST, Desk, launch
 from examples.desk.settings import ROOT
 from examples.desk.web import call
-from pytest_golive import checklist, config
+from pytest_golive import checklist, config, probes
 from pytest_golive.activation import ACTIVATED
 from pytest_golive.guard.marker import Marker, render
 from pytest_golive.journal import Journal
@@ -91,7 +91,7 @@ class Bench:
     def look(self, ids: Iterable[str]) -> Mapping[str, Finding]:
         """The findings of these items, now."""
         wanted = list(ids)
-        trial = Trial(self._items, self._surroundings())
+        trial = Trial(_with_needs(self._items, wanted), self._surroundings())
         try:
             trial.begin(wanted)
             return {identity: trial.finding(identity) for identity in wanted}
@@ -171,6 +171,22 @@ class Bench:
         for account in ("alpha", "beta", "gamma"):
             wish = {"account": account, "symbol": "BTCUSDT", "side": "BUY", "quantity": Decimal("0.0001")}
             call(self._desk.urls["api"], "POST", "/orders", body=jsontext.dumps(wish).encode(), timeout=15)
+
+
+def _with_needs(items: Sequence[Item], ids: Iterable[str]) -> Sequence[Item]:
+    """These items and all that they rest on, in the order of the lists: a drill looks at a few of many items, and often."""
+    instances: dict[str, list[Item]] = {}
+    for item in items:
+        instances.setdefault(item.declared, []).append(item)
+    known = {item.id: item for item in items}
+    needed: dict[str, Item] = {}
+    open_ = [known[identity] for identity in ids]
+    while open_:
+        item = open_.pop()
+        if item.id not in needed:
+            needed[item.id] = item
+            open_ += [one for name in (*item.requires, *probes.parts(item.probe)) for one in instances.get(name, ())]
+    return [item for item in items if item.id in needed]
 
 
 def _impatient(item: Item) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -79,10 +80,10 @@ class Drill:
         try:
             with BREAKS[fault.word](self._bench, fault.argument):
                 self._bench.ready()
-                self._wait(fault, red=True)
-                found = self._bench.look(self._watched(fault))
+                reds = self._reds(fault)
+                found = {**self._bench.look([one for one in self._watched(fault) if one not in reds]), **reds}
             seen = self._judged(fault, found, time.monotonic() - began)
-            if fault.word != "restart" and (still := self._wait(fault, red=False)):
+            if fault.word != "restart" and (still := self._not_green(fault)):
                 seen = replace(seen, wrong="; ".join(filter(None, (seen.wrong, f"not green again: {', '.join(still)}"))))
             return seen
         except (DeskError, OSError, LookupError, ValueError) as error:
@@ -91,26 +92,40 @@ class Drill:
                 seconds=time.monotonic() - began,
             )  # fmt: skip
 
-    def _wait(self, fault: Fault, *, red: bool) -> Sequence[str]:
-        """Wait, for a bounded time, until all that the fault concerns is red, or is not; the ids that are still otherwise.
+    def _reds(self, fault: Fault) -> Mapping[str, Finding]:
+        """What turns red of all that the fault concerns; waits, for a bounded time, until each of its items has.
 
-        A desk asks its exchanges and looks after its threads twice a second, so it takes a moment to know what is broken.
+        A desk asks its exchanges and looks after its threads twice a second, so it takes a moment to know what is broken. What
+        was seen red once need not be looked at again: a look may take seconds.
         """
-        names = {fault.item, *fault.also}
-        open_ = [item.id for one in self._bench.checklists for item in one.items if item.declared in names]
+        reds: dict[str, Finding] = {}
+        open_ = self._concerned(fault)
         end = time.monotonic() + PATIENCE
         while True:
             found = self._bench.look(open_)
-            if red:
-                seen = {self._declared[identity] for identity, finding in found.items() if finding.outcome in RED}
-                open_ = [identity for identity in open_ if self._declared[identity] not in seen]
-            else:
-                open_ = [identity for identity, finding in found.items() if finding.outcome is not Outcome.PASSED]
+            reds |= {identity: finding for identity, finding in found.items() if finding.outcome in RED}
+            seen = {self._declared[identity] for identity in reds}
+            open_ = [identity for identity in open_ if self._declared[identity] not in seen]
+            if not open_ or time.monotonic() > end:
+                return reds
+            time.sleep(0.1)
+
+    def _not_green(self, fault: Fault) -> Sequence[str]:
+        """What is still not green, some time after the fault was mended."""
+        open_: Sequence[str] = self._concerned(fault)
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = self._bench.look(open_)
+            open_ = [identity for identity, finding in found.items() if finding.outcome is not Outcome.PASSED]
             if not open_ or time.monotonic() > end:
                 return open_
             time.sleep(0.1)
 
-    @property
+    def _concerned(self, fault: Fault) -> list[str]:
+        names = {fault.item, *fault.also}
+        return [identity for identity, declared in self._declared.items() if declared in names]
+
+    @functools.cached_property
     def _declared(self) -> Mapping[str, str]:
         return {item.id: item.declared for one in self._bench.checklists for item in one.items}
 
