@@ -72,11 +72,9 @@ def _broken(rule: Rule, operator: Operator, facts: Facts, now: datetime) -> str:
     """The first change that the operator notices, in words."""
     value = rule.path.select(facts)
     changes = misshapen(value) if operator.word in OF_KIND_ONLY else changed(value, operator, now)
-    for change in changes:
-        met, _ = operator.judge(change, now)
-        if met is not True:
-            return shown(change)
-    return ""
+    # what cannot be read is refused by every operator, whatever it asks: it shows that an operator looks, not that it can fail
+    noticed = (shown(change) for change in changes if operator.judge(change, now)[0] is False)
+    return next(noticed, "")
 
 
 def _appears(rule: Rule, facts: Facts, now: datetime) -> str:

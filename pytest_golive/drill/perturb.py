@@ -25,6 +25,7 @@ LONGEST = 20_000
 FAR = timedelta(days=36500)
 SECOND = timedelta(seconds=1)
 OTHER = "golive-drill"
+_VERSIONS = ("0.0.1", "9999.0")
 
 
 def changed(value: Any, operator: Operator, now: datetime) -> Iterator[Any]:
@@ -45,7 +46,8 @@ def _near(value: Any, given: Sequence[Any], now: datetime) -> Iterator[Any]:
         yield not value
     elif what == "number":
         yield from _numbers([value, *given])
-        yield from (int((now - _duration(one)).timestamp()) for one in given if _duration(one) is not None)  # type: ignore[operator]
+        ages = [age for one in given if (age := _duration(one)) is not None]
+        yield from (int((now - age).timestamp()) + by for age in ages for by in (-2, 2))
     elif what == "text":
         yield from _texts(value, given, now)
     elif what == "list":
@@ -69,6 +71,7 @@ def _texts(value: str, given: Sequence[Any], now: datetime) -> Iterator[str]:
     for one in given:
         if isinstance(one, str):
             yield from (one, f"{value}{one}", f"{value}\n{one}", f"{one}{value}")
+            yield from _VERSIONS
         duration = _duration(one)
         if duration is not None:
             yield from ((now - duration + sign * SECOND).isoformat() for sign in (-1, 1))
@@ -87,6 +90,9 @@ def _lists(value: list[Any], given: Sequence[Any], now: datetime) -> Iterator[li
         if number is not None and 0 <= number < LONGEST:
             filling = value or [OTHER]
             yield from (list(itertools.islice(itertools.cycle(filling), max(0, int(number) + by))) for by in (-1, 0, 1))
+    if not value:
+        # of what kind its elements would be cannot be seen
+        yield from ([other] for kind_ in ("", 0) for other in itertools.islice(_near(kind_, given, now), 60))
     for index in {0, len(value) - 1} if value else ():
         for other in itertools.islice(_near(value[index], given, now), 60):
             yield [*value[:index], other, *value[index + 1 :]]

@@ -77,6 +77,7 @@ def test_every_operator_can_be_broken(word: str) -> None:
     [
         {"text": {"not_matches": "(?!)"}},
         {"names": {"len": {"lt": 10**9}}},
+        {"version": {"version": ">=0"}},
     ],
 )
 def test_what_always_holds_is_named(raw: Mapping[str, Any]) -> None:
@@ -84,6 +85,21 @@ def test_what_always_holds_is_named(raw: Mapping[str, Any]) -> None:
     proof = drilled(raw)
     assert not proof.holds
     assert [line.path for line in proof.unbroken] == list(raw)
+
+
+@pytest.mark.parametrize("age", [{"gt": "30d"}, {"lt": "60d"}, {"gt": "30d", "lt": "60d"}])
+def test_an_age_in_seconds_since_1970_is_passed_on_both_sides(age: Mapping[str, str]) -> None:
+    """A moment that is told as a number is made younger and older than its bounds, alone and in a list."""
+    moment = int((NOW - timedelta(days=45)).timestamp())
+    assert drilled({"at": {"age": age}}, {"at": moment}).holds
+    assert drilled({"rows[*].at": {"all": {"age": age}}}, {"rows": [{"at": moment}, {"at": moment}]}).holds
+    assert drilled({"rows[*].at": {"all": {"age": age}, "allow_empty": True}}, {"rows": []}).holds
+
+
+def test_what_cannot_be_read_breaks_nothing() -> None:
+    """That an operator refuses garbage is no proof that it can fail: what broke it is a value of the kind it reads."""
+    (line,) = drilled({"version": {"version": ">=3.11"}}).lines
+    assert line.broken_by == '"0.0.1"'
 
 
 def test_sound_lines_beside_an_unsound_one_are_told_apart() -> None:
