@@ -6,13 +6,16 @@ import csv
 import hashlib
 import io
 import json
+import secrets
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from behaviours.ask import post, until
+from behaviours.ask import get, post, until
 from behaviours.scratch import Desk, desk
 from behaviours.second_gate import (
     PREFLIGHT,
@@ -72,9 +75,15 @@ def program(checkout: str, home: str) -> dict[str, Any]:
         second.marker.write_text("activated: true\noperator: nobody\nallowed_profiles: micro\n", encoding="ascii")
         layers.append({"layer": "guard", **went(second)})
         second.marker.unlink()
+        page = first.pop("page")
+        post(f"{second.api}/faults", {"name": "risk-critical", "on": True})
+        state = get(f"{second.api}/risk").body["state"]
+        layers.append({**_layer("risk", second, "second-act-risk", page), "risk_state": state})
+        post(f"{second.api}/faults", {"name": "risk-critical", "on": False})
         post(f"{second.api}/ess/trip", {"reason": "drill"})
-        layers.append(_layer("risk", second, "second-act-ess", first.pop("page")))
+        ess = _layer("emergency stop", second, "second-act-ess", page)
         post(f"{second.api}/ess/reset", {"reason": "drill"})
+        history = _history(second, page)
         again = _activated(second)
         again.pop("page")
         stopped = golive(second, "deactivate", "--reason", "end of the drill", "--operator", "drill")
@@ -84,6 +93,8 @@ def program(checkout: str, home: str) -> dict[str, Any]:
             "layers": layers,
             "first": first,
             "removed": removed,
+            "ess": ess,
+            "history": history,
             "again": again,
             "differences": sorted(name for name in PREFLIGHT if first["preflight"].get(name) != again["preflight"].get(name)),
             "deactivated": deactivated,
@@ -145,6 +156,28 @@ def _fields(second: Desk) -> dict[str, str]:
 def _layer(name: str, second: Desk, wanted: str, *words: str, config: str = "golive.yaml") -> dict[str, Any]:
     ran = activate(second, *words, config=config)
     return {"layer": name, "exit": ran.exit, "named": wanted in ran.output, "marker": second.marker.exists(), **went(second)}
+
+
+def _history(second: Desk, page: str) -> dict[str, Any]:
+    """Closed trades of the testnet before and after one more, and an activation for which there are none."""
+    before = _closed(second)
+    statuses, states = [], []
+    for side in ("BUY", "SELL"):
+        key = f"history-{secrets.token_hex(8)}"
+        wish = {"account": "drill-a", "symbol": "BTCUSDT", "side": side, "quantity": "0.0001", "testnet": True, "key": key}
+        states.append(post(f"{second.api}/orders", wish).body["state"])
+        statuses.append(second.at_exchange(key, "testnet"))
+    after = _closed(second)
+    post(f"{second.api}/faults", {"name": "no-testnet-history", "on": True})
+    without = _layer("history", second, "second-act-history", page)
+    post(f"{second.api}/faults", {"name": "no-testnet-history", "on": False})
+    return {"before": before, "orders": states, "at_testnet": statuses, "added": after - before, "without": without}
+
+
+def _closed(second: Desk) -> int:
+    with closing(sqlite3.connect(f"file:{second.home}/ledger.sqlite?mode=ro", uri=True, timeout=10)) as ledger:
+        query = "SELECT count(*) FROM trades WHERE environment = 'testnet' AND state = 'closed'"
+        return int(ledger.execute(query).fetchone()[0])
 
 
 def _page(output: str) -> str:

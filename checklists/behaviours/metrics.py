@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
+from decimal import Decimal
 from typing import Any
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{[^{}]*\})? ([-+]?(?:[0-9.]+(?:[eE][-+]?[0-9]+)?|Inf)|NaN)(?: [0-9]+)?\Z")
@@ -20,5 +21,6 @@ def series(url: str) -> dict[str, Any]:
         "status": status,
         "samples": sum(match is not None for match in matches),
         "names": sorted({match[1] for match in matches if match is not None}),
+        "times": {match[1]: Decimal(match[2]) for match in matches if match is not None and match[1].endswith("_time_seconds")},
         "unreadable": [line[:80] for line, match in zip(samples, matches, strict=True) if match is None],
     }

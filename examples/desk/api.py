@@ -13,6 +13,7 @@ from examples.desk.bots.upkeep_web import Counter
 from examples.desk.bots.web import Door
 from examples.desk.errors import BrokerError, DeskError
 from examples.desk.gates import Intent
+from examples.desk.guarding import ENVIRONMENT
 from examples.desk.health import HEALTHY
 from examples.desk.office.routes import routes as office
 from examples.desk.routing.web import routes as routing
@@ -173,7 +174,7 @@ class Api:
                 "live_capital_verified": settings.capital_verified,
                 "app_store_mode": settings.app_store_mode,
                 "is_live": settings.kraken_live,
-                "environment": "production",
+                "environment": ENVIRONMENT,
                 "stop_file": {"path": str(home.stop_file), "present": os.path.lexists(home.stop_file)},
                 "marker": {"path": str(home.marker), "present": os.path.lexists(home.marker)},
                 "guard": {"allowed": permission.allowed, "reason": permission.reason, "activation": permission.activation},

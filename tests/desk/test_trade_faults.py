@@ -40,12 +40,12 @@ def _trip(desk: Any) -> tuple[str, str]:
 
 
 def slips(desk: Any, venue: str) -> bool:
-    """Whether a market order at the venue is filled within a hundredth of the price."""
+    """Whether a market order at the venue is filled within two thousandths of the price."""
     broker, account, symbol = desk.at(venue), next(iter(OPENING[venue])), next(iter(traded(venue)))
     price = broker.price(symbol)
     step = traded(venue)[symbol].step
     paid = [broker.place(account, symbol, side, step, uuid.uuid4().hex)["price"] for side in ("BUY", "SELL")]
-    return all(abs(one / price - 1) < 1 / 100 for one in paid)
+    return all(abs(one / price - 1) < 2 / 1000 for one in paid)
 
 
 TRADE: dict[str, Callable[[Any], bool]] = {

@@ -42,6 +42,20 @@ def env_file_touched(bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def client_changed(bench: Bench) -> Iterator[None]:
+    """Somebody changed the client of the exchange, and not its tests."""
+    path = bench.home / "bot" / "crypto_trading_bot" / "kraken_client.py"
+    before, text = path.stat(), path.read_bytes()
+    path.write_bytes(text + b"# changed after the tests\n")
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    try:
+        yield
+    finally:
+        path.write_bytes(text)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@contextlib.contextmanager
 def no_log_archive(bench: Bench) -> Iterator[None]:
     """The archives of logs are gone, and nobody makes new ones."""
     with _halted(bench):

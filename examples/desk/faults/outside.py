@@ -80,8 +80,8 @@ def show_balances(desk: Service, venue: str) -> None:
 
 
 def thin_market(desk: Service, venue: str) -> None:
-    """Market orders are filled five percent worse than the price, as in a market in which nobody stands."""
-    desk.neighbours.steer(venue, slippage="0.05")
+    """Market orders are filled almost one percent worse than the price, as in a market in which nobody stands."""
+    desk.neighbours.steer(venue, slippage="0.008")
 
 
 def deep_market(desk: Service, venue: str) -> None:
