@@ -50,6 +50,7 @@ _APPROVED = 'attestation: {role: operator, look_at: "the report of this activati
 
 def program(checkout: str, home: str) -> dict[str, Any]:
     """Facts on each layer of defence taken away in turn, on an activation, its way back and a second one, with an order each."""
+    answers = _answers(home)
     with desk(checkout, home, settings(), DESK_FAULTS="allowed") as second:
         checklist(second)
         Path(second.home, ".gitignore").write_text("*\n!golive.yaml\n", encoding="ascii")
@@ -65,7 +66,7 @@ def program(checkout: str, home: str) -> dict[str, Any]:
         first = _activated(second)
         if first["order"]["state"] != "filled":
             # where even a whole activation lets nothing go, nothing that follows shows that something was held back
-            return {"before": before, "layers": layers, "first": first}
+            return {"answers": answers, "before": before, "layers": layers, "first": first}
         kept = Path(second.home, "kept.copy")
         shutil.copy2(second.marker, kept)
         second.marker.unlink()
@@ -89,6 +90,7 @@ def program(checkout: str, home: str) -> dict[str, Any]:
         stopped = golive(second, "deactivate", "--reason", "end of the drill", "--operator", "drill")
         deactivated = {"exit": stopped.exit, "marker": second.marker.exists(), **went(second)}
         return {
+            "answers": answers,
             "before": before,
             "layers": layers,
             "first": first,
@@ -156,6 +158,14 @@ def _fields(second: Desk) -> dict[str, str]:
 def _layer(name: str, second: Desk, wanted: str, *words: str, config: str = "golive.yaml") -> dict[str, Any]:
     ran = activate(second, *words, config=config)
     return {"layer": name, "exit": ran.exit, "named": wanted in ran.output, "marker": second.marker.exists(), **went(second)}
+
+
+def _answers(home: str) -> dict[str, str]:
+    """Which items answer the checks of an activation on the desk itself, by its settings."""
+    import yaml
+
+    told: dict[str, str] = yaml.safe_load(Path(home, "golive.yaml").read_text(encoding="utf-8"))["activation"]["answers"]
+    return told
 
 
 def _history(second: Desk, page: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,6 +105,7 @@ class Bench:
         try:
             self._bind()
             self._activate()
+            self._preflight()
             self._trade()
         except BaseException:
             self._desk.stop()
@@ -165,6 +167,18 @@ class Bench:
             "marker": str(self._settings.marker),
         }
         journal.append(ACTIVATED, detail, marker.timestamp)
+
+    def _preflight(self) -> None:
+        """Run the preflight script, once, because no day of trading begins without it; DeskError if it does not pass."""
+        if (self.home / "records" / "preflight.jsonl").exists():
+            return
+        addresses = ["--api", self._desk.urls["api"], "--cache", self.variables["DESK_CACHE"]]
+        done = subprocess.run(
+            [sys.executable, "-m", "examples.desk.office.preflight", "--home", str(self.home), *addresses],
+            cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise DeskError(f"the preflight ended with {done.returncode}: {done.stdout[-400:]}", hint="run it by hand")
 
     def _trade(self) -> None:
         """Send a first real order for each account, so that there is something to watch after the activation."""
