@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from behaviours.ask import environment_of, until
+from behaviours.ask import until
+from behaviours.bot_calls import administrator, bot, dismissed, documents_of, drill_user
 from behaviours.bot_drills import mails
-from behaviours.bot_session import administrator_at, books_of, create_bot, is_there, visitor
 
 MONEY, QUANTITY = "1000", "0.0001"
 NAMES = ("funding", "realized", "fees", "unrealized", "equity")
@@ -17,19 +17,19 @@ NAMES = ("funding", "realized", "fees", "unrealized", "equity")
 
 def first_day(api: str, home: str) -> dict[str, Any]:
     """Facts on a user, a bot, its trades, its figures recomputed from the fills, and a mail; only the fills stay."""
-    admin = administrator_at(api, home)
-    with visitor(admin, money=MONEY) as user:
-        me = user.ask("GET", "/api/auth/me").body
-        bot = create_bot(user)
-        started = user.ask("POST", f"/api/bots/{bot}/start", {}).body["status"]
-        orders = [user.order(bot, side, QUANTITY).body for side in ("BUY", "BUY", "SELL")]
-        told = user.ask("GET", "/api/portfolio/summary").body
-        with books_of(environment_of(f"{home}/desk.pid")) as books:
+    admin = administrator(api, home)
+    with drill_user(admin, funding=MONEY) as user:
+        me = user.get("/api/auth/me").body
+        name = bot(user, capital="400", start=False)
+        started = user.send(f"/api/bots/{name}/start").body["status"]
+        orders = [user.order(name, side, QUANTITY) for side in ("BUY", "BUY", "SELL")]
+        told = user.get("/api/portfolio/summary").body
+        with documents_of(home) as books:
             fills = list(books["fills_ledger"].find({"user": user.name}, {"_id": 0}).sort("number", 1))
-            database = books["bots"].find_one({"name": bot})["status"]
+            database = books["bots"].find_one({"name": name})["status"]
         marks = {symbol: Decimal(str(mark["price"])) for symbol, mark in told["marks"].items()}
         own = _recomputed(fills, marks)
-        report = admin.ask("POST", "/api/reports/daily/send-test", {}).body
+        report = admin.send("/api/reports/daily/send-test").body
         identity = str(report.get("server_said", "")).rpartition(" ")[2]
         came = until(lambda: any(user.name in one["text"] for one in mails(home)), 5)
     return {
@@ -41,7 +41,7 @@ def first_day(api: str, home: str) -> dict[str, Any]:
         "figures": {name: Decimal(str(told[name])) for name in NAMES},
         "differing": [name for name in NAMES if Decimal(str(told[name])) != own[name]],
         "mail": {"accepted": bool(identity) and report.get("accepted") is True, "came": came},
-        "removed": not is_there(admin, user.name),
+        "removed": dismissed(admin, user.name),
     }
 
 

@@ -6,8 +6,6 @@ Secrets are looked at here and never told: what comes out are lengths, numbers a
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 import math
 import re
@@ -18,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from behaviours.ask import ask, environment_of, get, looks_like_a_placeholder
-from behaviours.bot_session import books_of
+from behaviours.bot_calls import PEOPLE, bearer, documents_of, signed, token
 
 WEAK = ("secret", "changeme", "password", "jwt_secret", "your-256-bit-secret", "", "0" * 32)
 """What a careless secret is; each is tried."""
@@ -26,34 +24,8 @@ WEAK = ("secret", "changeme", "password", "jwt_secret", "your-256-bit-secret", "
 READABLE = "/api/portfolio/summary"
 """An address that any signed-in user may read."""
 
-LIFETIME = 600
 _BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
 _HOUR = 3600
-
-
-def token(home: str, role: str, name: str | None = None) -> str:
-    """A token as the desk itself would sign it, for somebody who is there."""
-    environ = environment_of(f"{home}/desk.pid")
-    return signed(environ["JWT_SECRET"], role=role, name=name or PEOPLE[role])
-
-
-PEOPLE = {"admin": "admin", "user": "anna"}
-"""A user of the desk for each role."""
-
-
-def signed(secret: str, *, role: str = "user", name: str = PEOPLE["user"], algorithm: str = "HS256", **claims: Any) -> str:
-    """A JSON Web Token; a claim of None is left out."""
-    now = int(time.time())
-    told = {"sub": name, "role": role, "iat": now, "exp": now + LIFETIME, **claims}
-    body = {key: value for key, value in told.items() if value is not None}
-    text = f"{_packed({'alg': algorithm, 'typ': 'JWT'})}.{_packed(body)}"
-    mark = "" if algorithm == "none" else _letters(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest())
-    return f"{text}.{mark}"
-
-
-def bearer(value: str) -> Mapping[str, str]:
-    """The header that carries a token."""
-    return {"Authorization": f"Bearer {value}"}
 
 
 def tokens(api: str, home: str) -> dict[str, Any]:
@@ -112,7 +84,7 @@ def admin_addresses(api: str, home: str) -> dict[str, Any]:
 
 def passwords(home: str) -> dict[str, Any]:
     """Facts on the form of every password in the collection users; never one of them."""
-    with books_of(environment_of(f"{home}/desk.pid")) as books:
+    with documents_of(home) as books:
         kept = [str(user.get("password", "")) for user in books["users"].find({}, {"password": 1})]
     forms = [_BCRYPT.fullmatch(value) for value in kept]
     found = [form for form in forms if form]
@@ -130,7 +102,7 @@ def stored_keys(home: str) -> dict[str, Any]:
     """Facts on the exchange keys in the collection api_keys, searched for the keys that the desk really has."""
     environ = environment_of(f"{home}/desk.pid")
     known = [value for name, value in environ.items() if name.endswith(("_API_KEY", "_API_SECRET")) and len(value) >= 8]
-    with books_of(environ) as books:
+    with documents_of(home) as books:
         rows = list(books["api_keys"].find({}, {"_id": 0}))
     sealed = [str(row.get("sealed", "")) for row in rows]
     return {
@@ -165,11 +137,3 @@ def _claims(value: str) -> Mapping[str, Any]:
         return {}
     claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     return claims if isinstance(claims, dict) else {}
-
-
-def _packed(value: Any) -> str:
-    return _letters(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _letters(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -17,8 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from behaviours.ask import Answer, post, until
-from behaviours.bot_session import Session, administrator, books_of, create_bot, visitor
+from behaviours.ask import Answer, environment_of, post, until
+from behaviours.bot_calls import Caller, bot, caller_of, documents, newcomer, paper_of
 from behaviours.scratch import Desk, desk
 
 FAILURES = 3
@@ -27,6 +27,9 @@ TINY = "0.00001"
 """A loss of a day, as a fraction of capital, that one small trade there and back is sure to reach."""
 QUANTITY = "0.0001"
 PATIENCE = 8
+MOST = 25
+"""Orders after which a burst counts as never refused."""
+PAPER = "testnet"
 
 
 def mail_settings() -> dict[str, str]:
@@ -55,88 +58,96 @@ def mails(home: str) -> list[dict[str, str]]:
 
 
 def alarms(checkout: str, home: str) -> dict[str, Any]:
-    """Facts on orders beyond the burst limit, and on four kinds of trouble: each caused, each awaited in the mailbox."""
+    """Facts on orders beyond the burst limit, and on four kinds of trouble: each caused, each awaited in the mailbox.
+
+    The second desk looks at its rules more often than the first, so that nobody waits for seconds; which rules there are, whom
+    they write to and what their limits are comes from the .env of the first.
+    """
+    quick = {"WATCH_EVERY_SECONDS": "0.2", "STORE_TIMEOUT_SECONDS": "0.3"}
     limits = {"MAX_DAILY_LOSS_PERCENT": TINY, "MAX_ERRORS_PER_HOUR": str(FAILURES), "DESK_FAULTS": "allowed"}
-    with desk(checkout, home, **mail_settings(), **limits) as second:
-        admin = administrator(second.api, second.environ)
-        with visitor(admin, money="2000") as user, books_of(second.environ) as books:
-            told = {
-                "breaker": _tripped(second, user, books),
-                "burst": _burst(user),
-                "reconciliation": _discrepancy(second, user, books),
-                **_without_its_store(second, admin),
-            }
-            user.ask("POST", "/api/chat", {"message": "help"})
-        return told
+    with desk(checkout, home, **mail_settings(), **limits, **quick) as second:
+        # the whole desk goes at the end, so nobody needs to be taken away again
+        admin, anna = (caller_of(second.api, second.environ, role) for role in ("admin", "user"))
+        user = newcomer(admin, funding="2000")
+        with documents(second.environ["MONGO_URL"]) as books:
+            _add_unknown_money(books, user.name)
+            tripped = _tripped(anna)
+            burst = _burst(second, user, books)
+            mailed = {"reconciliation": _told(second, "reconciliation", user.name)}
+            breaker = {**tripped, **_told(second, "circuit-breaker", tripped["bot"]), **_trip(second, books, tripped["bot"])}
+        told = {"burst": burst, "breaker": breaker, **mailed, **_without_its_store(second, admin)}
+    return {**told, "recipient": environment_of(f"{home}/desk.pid")["REPORT_RECIPIENT"]}
 
 
-def _tripped(second: Desk, user: Session, books: Any) -> dict[str, Any]:
-    bot = create_bot(user, capital="500")
-    user.ask("POST", f"/api/bots/{bot}/start", {})
-    began = datetime.now(UTC)
-    sides = [user.order(bot, side, QUANTITY).body["state"] for side in ("BUY", "SELL")]
-    after = user.order(bot, "BUY", QUANTITY).body
-    told = _told(second, "circuit-breaker", bot)
-    record = books["circuit_breaker_state"].find_one({"bot": bot}) or {}
-    log = Path(second.home, "logs", "system.log").read_text(encoding="utf-8").splitlines()
-    at = record.get("at")
+def _tripped(user: Caller) -> dict[str, Any]:
+    """A bot that loses more than it may in a day: its orders, and what it is then."""
+    name = bot(user, capital="500")
+    sides = [user.order(name, side, QUANTITY)["state"] for side in ("BUY", "SELL")]
     return {
+        "bot": name,
         "orders": sides,
-        "next_order": after["state"],
-        "status": user.ask("GET", f"/api/bots/{bot}").body["status"],
-        "records": books["circuit_breaker_state"].count_documents({"bot": bot}),
-        "rule": record.get("rule", ""),
-        "dated": at is not None and abs((at.replace(tzinfo=UTC) - began).total_seconds()) < 60,
-        "log_lines": sum(bot in line and "circuit breaker" in line for line in log),
-        **told,
+        "next_order": user.order(name, "BUY", QUANTITY)["state"],
+        "status": user.get(f"/api/bots/{name}").body["status"],
     }
 
 
-def _burst(user: Session) -> dict[str, Any]:
-    """Orders until one is refused, with what the limiter had counted before each."""
-    bot = create_bot(user, capital="500")
-    user.ask("POST", f"/api/bots/{bot}/start", {})
-    limits = user.ask("GET", "/api/limits/config").body["limits"]
+def _trip(second: Desk, books: Any, name: str) -> dict[str, Any]:
+    """What is kept of a trip: the record, its date, its line in the log."""
+    records = list(books["circuit_breaker_state"].find({"bot": name}))
+    log = Path(second.home, "logs", "system.log").read_text(encoding="utf-8").splitlines()
+    return {
+        "records": len(records),
+        "rule": records[0].get("rule", "") if records else "",
+        "seconds_ago": [Decimal(f"{(datetime.now(UTC) - row['at']).total_seconds():.1f}") for row in records],
+        "log_lines": sum(name in line and "circuit breaker" in line for line in log),
+    }
+
+
+def _burst(second: Desk, user: Caller, books: Any) -> dict[str, Any]:
+    """Orders until one is refused, by a user who has not ordered before, and how many of them the exchange has."""
+    name = bot(user, capital="500")
+    limits = user.get("/api/limits/config").body["limits"]
     seen: list[dict[str, Any]] = []
     began = time.monotonic()
-    while len(seen) < 25 and (not seen or seen[-1]["state"] == "filled"):
-        used = user.ask("GET", "/api/limits/usage").body["burst"]["used"]
-        order = user.order(bot, "BUY", QUANTITY)
+    while len(seen) < MOST and (not seen or seen[-1]["state"] == "filled"):
+        key = f"golive-{secrets.token_hex(8)}"
+        order = user.ordered(name, "BUY", QUANTITY, key=key)
         refused = [gate for gate in order.body.get("gates", []) if not gate.get("passed", True)]
         seen.append(
             {
-                "used": used,
+                "key": key,
                 "status": order.status,
                 "state": order.body["state"],
                 "gate": refused[0]["gate"] if refused else "",
                 "reason": str(order.body.get("reason", "")),
             }
         )
+    seconds = Decimal(f"{time.monotonic() - began:.2f}")
+    account = books["users"].find_one({"name": user.name})["account"]
+    trades = paper_of(second.environ, second.urls[PAPER], f"/account/{account}/trades")["trades"]
+    there = [trade["client_order_id"] for trade in trades]
     return {
         "limit": limits["BURST_LIMIT_ORDERS_PER_EXCHANGE"],
         "window_seconds": limits["BURST_LIMIT_WINDOW_SECONDS"],
-        "seconds": Decimal(f"{time.monotonic() - began:.2f}"),
-        "filled": [one["used"] for one in seen[:-1]],
-        "refused": seen[-1],
+        "seconds": seconds,
+        "filled": sum(one["state"] == "filled" for one in seen),
+        "at_exchange": len(there),
+        "refused": {**seen[-1], "at_exchange": there.count(seen[-1]["key"])},
     }
 
 
-def _discrepancy(second: Desk, user: Session, books: Any) -> dict[str, Any]:
+def _add_unknown_money(books: Any, user: str) -> None:
     """Money in the books that the exchange has never seen."""
-    event = {"event_id": f"drill:{secrets.token_hex(8)}", "kind": "funding", "user": user.name, "asset": "USDT", "amount": 500}
+    event = {"event_id": f"drill:{secrets.token_hex(8)}", "kind": "funding", "user": user, "asset": "USDT", "amount": 500}
     books["ledger_events"].insert_one({**event, "at": datetime.now(UTC)})
-    try:
-        return _told(second, "reconciliation", user.name)
-    finally:
-        books["ledger_events"].delete_one({"event_id": event["event_id"]})
 
 
-def _without_its_store(second: Desk, admin: Session) -> dict[str, Any]:
+def _without_its_store(second: Desk, admin: Caller) -> dict[str, Any]:
     """The document store goes away: health turns, requests fail; and comes back."""
     _switch(second, on=True)
     try:
         with ThreadPoolExecutor(FAILURES + 2) as pool:
-            answers = list(pool.map(lambda _: admin.ask("GET", "/api/limits/usage"), range(FAILURES + 2)))
+            answers = list(pool.map(lambda _: admin.get("/api/limits/usage"), range(FAILURES + 2)))
         statuses = [answer.status for answer in answers]
         health = _told(second, "health", "document store")
         errors = _told(second, "error-rate", "")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from behaviours.ask import Answer, ask
-from behaviours.bot_access import bearer, signed
-from behaviours.bot_calls import administrator, caller
+from behaviours.bot_calls import administrator, bearer, caller, signed
 
 PATHS = {
     "summary": "/api/portfolio/summary",

@@ -12,7 +12,7 @@ from typing import Any
 
 from behaviours import scratch
 from behaviours.ask import get, until
-from behaviours.bot_calls import Caller, administrator, bot, dismissed, documents, drill_user, rows
+from behaviours.bot_calls import Caller, administrator, bot, chief_of, dismissed, documents, drill_user, rows
 
 PLAN = {"kind": "accumulate", "quantity": "0.0001", "every_seconds": "0.2", "edge_bps": "60"}
 PATIENCE = 12
@@ -23,7 +23,7 @@ CYCLES = 2
 
 def whole_life(api: str, home: str, mongo_url: str) -> dict[str, Any]:
     """Facts on a bot that is created, started, paused, resumed and stopped for good: its state after each step, and its fills."""
-    with documents(mongo_url) as database, drill_user(api, home, funding="2000") as user:
+    with documents(mongo_url) as database, drill_user(administrator(api, home), funding="2000") as user:
         name = bot(user, capital="500", start=False, strategy=PLAN)
         listed = [one["name"] for one in user.get("/api/bots").body["bots"]]
         facts: dict[str, Any] = {"created": {**_seen(user, database, name), "listed": name in listed}}
@@ -42,11 +42,11 @@ def whole_life(api: str, home: str, mongo_url: str) -> dict[str, Any]:
 def over_a_restart(checkout: str, home: str) -> dict[str, Any]:
     """Facts on a bot of a second desk, as it was before that desk was stopped and as it is after it was started again."""
     with scratch.desk(checkout, home) as first:
-        secret = first.environ["JWT_SECRET"]
-        before = _bots(first.api, secret)
-        _chief(first.api, secret).send("/api/bots/anna-btc/pause", {"reason": "drill"})
-        _chief(first.api, secret).send("/api/bots/ben-btc/stop", {"reason": "drill"})
-        paused = _bots(first.api, secret)
+        chief = chief_of(first.api, first.environ)
+        before = _bots(chief)
+        chief.send("/api/bots/anna-btc/pause", {"reason": "drill"})
+        chief.send("/api/bots/ben-btc/stop", {"reason": "drill"})
+        paused = _bots(chief)
         ping = f"{first.api}/api/health/ping"
         up = get(ping).status
         first.process.terminate()
@@ -63,7 +63,7 @@ def over_a_restart(checkout: str, home: str) -> dict[str, Any]:
         try:
             assert again.stdout is not None
             urls = json.loads(again.stdout.readline())["urls"]
-            after = _bots(urls["api"], secret)
+            after = _bots(chief_of(urls["api"], first.environ))
             answers = get(f"{urls['api']}/api/health/ping")
         finally:
             scratch.ended(again)
@@ -83,14 +83,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _bots(api: str, secret: str) -> dict[str, str]:
-    return {one["name"]: one["status"] for one in _chief(api, secret).get("/api/bots").body["bots"]}
-
-
-def _chief(api: str, secret: str) -> Caller:
-    from behaviours.bot_access import signed
-
-    return Caller(api, "admin", signed(secret, name="admin", role="admin"))
+def _bots(chief: Caller) -> dict[str, str]:
+    return {one["name"]: one["status"] for one in chief.get("/api/bots").body["bots"]}
 
 
 def _seen(user: Caller, database: Any, name: str) -> dict[str, Any]:

@@ -18,13 +18,13 @@ def gates(api: str, home: str, mongo_url: str, exchange: str) -> dict[str, Any]:
     """Facts on each gate: what it let through, what it held back, with which words, and what the exchange has of it."""
     chief = administrator(api, home)
     with documents(mongo_url) as database:
-        with drill_user(api, home, funding="2000") as user:
+        with drill_user(chief, funding="2000") as user:
             facts = {
                 "passed": _passed(user, database, home, exchange),
                 "fee_coverage": _fee_coverage(user, chief),
                 "breaker": _breaker(user, chief, database),
             }
-        with drill_user(api, home, funding="2000", max_trades_daily=LIMIT + 1) as other:
+        with drill_user(chief, funding="2000", max_trades_daily=LIMIT + 1) as other:
             facts["limiter"] = _limiter(other)
         gone = {"users": [dismissed(chief, who.name) for who in (user, other)]}
     return {**facts, "restored": all(gone["users"])}
@@ -116,7 +116,7 @@ def written_once(api: str, home: str, mongo_url: str, exchange: str) -> dict[str
     chief = administrator(api, home)
     with documents(mongo_url) as database:
         there = database.list_collection_names()
-        with drill_user(api, home, funding="200") as user:
+        with drill_user(chief, funding="200") as user:
             account = rows(database, "users", name=user.name)[0]["account"]
             funded = paper(home, exchange, f"/account/{account}")["balances"]
             events = rows(database, "ledger_events", user=user.name)

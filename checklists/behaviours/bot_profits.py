@@ -18,7 +18,7 @@ RISE = "1.02"
 def reinvested(api: str, home: str, mongo_url: str) -> dict[str, Any]:
     """Facts on a cycle that was triggered by hand, on one that was triggered again, and on who was given what."""
     chief = administrator(api, home)
-    with documents(mongo_url) as database, drill_user(api, home, funding="200000") as user:
+    with documents(mongo_url) as database, drill_user(chief, funding="200000") as user:
         bots = [bot(user, capital="40000") for _ in SIZES]
         idle = chief.send("/api/admin/reinvest/trigger", {"user": user.name}).body["users"][0]
         try:

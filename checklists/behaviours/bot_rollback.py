@@ -18,15 +18,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from behaviours.ask import environment_of, get, until
+from behaviours.bot_calls import Caller, chief_of
 from behaviours.bot_drills import mail_settings, mails
-from behaviours.bot_session import Session, administrator
 from behaviours.scratch import Desk, desk, ended
 
 
 def stop_and_start(checkout: str, home: str) -> dict[str, Any]:
     """Facts on a second desk under an emergency stop that is ended by its recorded pid, and started again on its home."""
     with desk(checkout, home, **mail_settings()) as second:
-        admin = administrator(second.api, second.environ)
+        admin = chief_of(second.api, second.environ)
         token = admin.say("emergency stop").body["confirmation"]["token"]
         stopped = admin.say(f"confirm {token}").body["outcome"]
         before = _state(admin)
@@ -47,14 +47,14 @@ def stop_and_start(checkout: str, home: str) -> dict[str, Any]:
         try:
             assert again.stdout is not None
             api = json.loads(again.stdout.readline())["urls"]["api"]
-            later = administrator(api, second.environ)
+            later = chief_of(api, second.environ)
             after = _state(later)
             up = {
                 "ping": get(f"{api}/api/health/ping").status,
                 "new_process": again.pid != recorded,
                 "recorded": int(Path(second.home, "desk.pid").read_text(encoding="ascii")) == again.pid,
             }
-            order = later.order("anna-btc", "BUY", "0.0001").body
+            order = later.order("anna-btc", "BUY", "0.0001")
             token = later.say("lift emergency stop").body["confirmation"]["token"]
             lifted = later.say(f"confirm {token}").body["outcome"]
             running = _state(later)["running"]
@@ -114,15 +114,15 @@ def stakeholders_notified(checkout: str, home: str) -> dict[str, Any]:
     }
 
 
-def _state(admin: Session) -> dict[str, Any]:
+def _state(admin: Caller) -> dict[str, Any]:
     """What must not be lost: the stop, bots and their states, fills, and money."""
-    bots = admin.ask("GET", "/api/bots").body["bots"]
-    own = admin.ask("GET", "/api/portfolio/summary?user=anna").body
+    bots = admin.get("/api/bots").body["bots"]
+    own = admin.get("/api/portfolio/summary?user=anna").body
     return {
         "stop": get(f"{admin.api}/ess").body["state"],
         "bots": sorted(f"{bot['name']} {bot['status']}" for bot in bots),
         "running": sum(bot["status"] == "running" for bot in bots),
-        "fills": admin.ask("GET", "/api/ledger/verify-integrity").body["checked"],
+        "fills": admin.get("/api/ledger/verify-integrity").body["checked"],
         "realized": own["realized"],
         "fees": own["fees"],
         "funding": own["funding"],

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from behaviours.ask import environment_of
-from behaviours.bot_session import administrator_at, books_of
+from behaviours.bot_calls import administrator, documents_of
 
 MOMENT = 0.5
 """Seconds between the two looks; a service that is restarted again and again has another process by then."""
@@ -69,7 +68,7 @@ def trading_since_release(api: str, home: str) -> dict[str, Any]:
         ["git", "log", "-1", "--format=%ct"], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=10
     ).stdout
     released = datetime.fromtimestamp(int(moment), UTC)
-    with books_of(environment_of(f"{home}/desk.pid")) as books:
+    with documents_of(home) as books:
         fills = [row["at"].replace(tzinfo=UTC) for row in books["fills_ledger"].find({}, {"at": 1})]
         running = books["bots"].count_documents({"status": "running"})
     rates = _rates(api)
@@ -86,7 +85,7 @@ def trading_since_release(api: str, home: str) -> dict[str, Any]:
 
 def reinvestment_run(api: str, home: str) -> dict[str, Any]:
     """Facts on the last scheduled reinvestment; what was not due yet since the desk is up is not told."""
-    status = administrator_at(api, home).ask("GET", "/api/admin/reinvest/status").body
+    status = administrator(api, home).get("/api/admin/reinvest/status").body
     next_run = datetime.fromisoformat(status["next_run"])
     told: dict[str, Any] = {"running": status["running"], "seconds_until_next_run": status["seconds_until_next_run"]}
     started = _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
@@ -95,7 +94,7 @@ def reinvestment_run(api: str, home: str) -> dict[str, Any]:
     runs = [match for match in map(_SCHEDULED.match, lines) if match]
     times = [datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in runs]
     if times and times[-1].timestamp() >= last_due - 1:
-        with books_of(environment_of(f"{home}/desk.pid")) as books:
+        with documents_of(home) as books:
             events = list(books["ledger_events"].find({"kind": "allocation", "by": "schedule"}, {"at": 1}))
         kept = [event for event in events if abs((event["at"].replace(tzinfo=UTC) - times[-1]).total_seconds()) < 5]
         told["scheduled"] = {
@@ -113,7 +112,7 @@ def reinvestment_run(api: str, home: str) -> dict[str, Any]:
 def breaker_reviews(home: str) -> dict[str, Any]:
     """Facts on the trips of the last 24 hours and who reviewed them; a trip that was reset with a reason was looked at."""
     since = datetime.now(UTC).timestamp() - 86_400
-    with books_of(environment_of(f"{home}/desk.pid")) as books:
+    with documents_of(home) as books:
         rows = [
             row
             for row in books["circuit_breaker_state"].find({}, {"_id": 0})

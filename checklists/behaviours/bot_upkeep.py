@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from behaviours.ask import ask, environment_of, get
-from behaviours.bot_access import bearer, token
+from behaviours.bot_calls import administrator, bearer, documents_of, token
 from behaviours.bot_drills import mails
-from behaviours.bot_session import administrator_at, books_of
 
 THRESHOLDS = ("MAX_DRAWDOWN_PERCENT", "MAX_DAILY_LOSS_PERCENT", "MAX_CONSECUTIVE_LOSSES", "MAX_ERRORS_PER_HOUR")
 SECRET_NAMES = re.compile(r"(_API_KEY|_API_SECRET|_PASSWORD|JWT_SECRET)$")
@@ -35,7 +34,7 @@ _PERCENT = re.compile(r"(\d+)%")
 def thresholds(api: str, home: str) -> dict[str, Any]:
     """Facts on the breakers' thresholds as the desk tells them, beside those that its process was started with."""
     environ = environment_of(f"{home}/desk.pid")
-    served = administrator_at(api, home).ask("GET", "/api/limits/config").body["limits"]
+    served = administrator(api, home).get("/api/limits/config").body["limits"]
     told = {name: Decimal(str(served[name])) for name in THRESHOLDS}
     started = {name: Decimal(environ[name]) for name in THRESHOLDS}
     return {
@@ -47,7 +46,7 @@ def thresholds(api: str, home: str) -> dict[str, Any]:
 
 def backup_standing(api: str, home: str) -> dict[str, Any]:
     """Facts on the newest backup, and on the worker that makes the next one."""
-    task = administrator_at(api, home).ask("GET", "/api/admin/tasks").body["tasks"]["backups"]
+    task = administrator(api, home).get("/api/admin/tasks").body["tasks"]["backups"]
     newest = _newest(home)
     lines = _lines(newest)
     look = newest.stat()
@@ -71,7 +70,7 @@ def restore_rehearsal(checkout: str, home: str) -> dict[str, Any]:
     newest = _newest(home)
     counted = _lines(newest)[-1]["counts"]
     name = f"rehearsal_{secrets.token_hex(6)}"
-    with books_of(environ) as books:
+    with documents_of(home) as books:
         client = books.client
         before = _counts(books)
         try:
@@ -154,7 +153,7 @@ def measured(api: str) -> dict[str, Any]:
 
 def disk_rule(api: str, home: str) -> dict[str, Any]:
     """Facts on the rule that watches the disk, and on the disk itself."""
-    rules = administrator_at(api, home).ask("GET", "/api/admin/alerts/rules").body["rules"]
+    rules = administrator(api, home).get("/api/admin/alerts/rules").body["rules"]
     found = [rule for rule in rules if rule["name"] == "disk-space"]
     disk = shutil.disk_usage(home)
     free = Decimal(disk.free * 100) / disk.total
@@ -177,7 +176,7 @@ def disk_rule(api: str, home: str) -> dict[str, Any]:
 
 def report_delivery(api: str, home: str) -> dict[str, Any]:
     """Facts on the report that was due last: what the desk remembers, and what lies in the mailbox."""
-    told = administrator_at(api, home).ask("GET", "/api/reports/daily").body
+    told = administrator(api, home).get("/api/reports/daily").body
     due = datetime.fromisoformat(told["last_due"])
     found = [one for one in told["deliveries"] if one["kind"] == "daily" and one["due_at"] == told["last_due"]]
     day = due.date().isoformat()
@@ -201,8 +200,8 @@ def report_delivery(api: str, home: str) -> dict[str, Any]:
 
 def test_report(api: str, home: str) -> dict[str, Any]:
     """Facts on a report asked for now: what the API said, whether it lies in the mailbox, and who else may ask for one."""
-    admin, path = administrator_at(api, home), "/api/reports/daily/send-test"
-    answer = admin.ask("POST", path, {})
+    admin, path = administrator(api, home), "/api/reports/daily/send-test"
+    answer = admin.send(path)
     said = str(answer.body.get("server_said", ""))
     number = said.rpartition(" ")[2]
     came = [one for one in mails(home) if number and number in one["file"]]
@@ -236,7 +235,7 @@ def log_rotation(home: str) -> dict[str, Any]:
 
 def log_handlers(api: str, home: str) -> dict[str, Any]:
     """Facts on every log that the running desk writes: at which size it is put aside, and how many old ones stay."""
-    handlers = administrator_at(api, home).ask("GET", "/api/admin/tasks").body["logs"]
+    handlers = administrator(api, home).get("/api/admin/tasks").body["logs"]
     return {
         "handlers": [
             {**one, "path": str(Path(one["path"]).relative_to(home)), "there": Path(one["path"]).is_file()} for one in handlers

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from behaviours.ask import ask, environment_of, get
-from behaviours.bot_session import Session, administrator_at, books_of, create_bot, is_there, visitor
+from behaviours.ask import ask, get
+from behaviours.bot_calls import Caller, administrator, bot, dismissed, documents_of, drill_user
 
 SIMPLE = ("help", "status", "list bots")
 FOR_ADMINISTRATORS = ("emergency stop", "lift emergency stop", "send daily report")
@@ -21,14 +21,14 @@ FIGURES = ("equity", "funding", "realized", "unrealized", "fees", "fills")
 def conversation(api: str, home: str) -> dict[str, Any]:
     """Facts on everything that the document asks of the chat."""
 
-    admin = administrator_at(api, home)
+    admin = administrator(api, home)
     before = _stop(api)
     if before != "inactive":
         return {"stop_before": before}
-    with books_of(environment_of(f"{home}/desk.pid")) as books:
+    with documents_of(home) as books:
         seen = books["chat_messages"].count_documents({})
-        with visitor(admin) as user:
-            bots = [create_bot(user), create_bot(user)]
+        with drill_user(admin, funding="1000") as user:
+            bots = [bot(user, capital="400", start=False) for _ in range(2)]
             told: dict[str, Any] = {
                 "stop_before": before,
                 "simple": [_simple(user, sentence) for sentence in SIMPLE],
@@ -38,21 +38,21 @@ def conversation(api: str, home: str) -> dict[str, Any]:
                 "without_token": ask("POST", f"{api}/api/chat", {"message": "status"}).status,
                 "restricted": [_restricted(user, sentence) for sentence in FOR_ADMINISTRATORS],
             }
-            with visitor(admin) as stranger:
+            with drill_user(admin, funding="1") as stranger:
                 told["strangers_bot"] = {
                     "before": _status(user, bots[0]),
                     "outcome": stranger.say(f"pause bot {bots[0]}").body["outcome"],
                     "after": _status(user, bots[0]),
                 }
-            user.ask("POST", f"/api/bots/{bots[1]}/start", {})
+            user.send(f"/api/bots/{bots[1]}/start")
             told |= _stopped_and_lifted(admin, user, bots)
         told["recorded"] = _recorded(books, seen, told["tokens"])
-        told["removed"] = not is_there(admin, user.name)
+        told["removed"] = dismissed(admin, user.name)
     del told["tokens"]
     return told
 
 
-def _simple(user: Session, sentence: str) -> dict[str, Any]:
+def _simple(user: Caller, sentence: str) -> dict[str, Any]:
     began = time.monotonic()
     answer = user.say(sentence)
     seconds = Decimal(f"{time.monotonic() - began:.3f}")
@@ -61,7 +61,7 @@ def _simple(user: Session, sentence: str) -> dict[str, Any]:
     return {**told, "words": words, "seconds": seconds}
 
 
-def _moved(user: Session, word: str, bot: str, books: Any) -> dict[str, Any]:
+def _moved(user: Caller, word: str, bot: str, books: Any) -> dict[str, Any]:
     outcome = user.say(f"please {word} bot {bot}").body["outcome"]
     return {
         "said": word,
@@ -71,9 +71,9 @@ def _moved(user: Session, word: str, bot: str, books: Any) -> dict[str, Any]:
     }
 
 
-def _portfolio(user: Session) -> dict[str, Any]:
+def _portfolio(user: Caller) -> dict[str, Any]:
     answer = user.say("show my portfolio").body
-    told, own = answer.get("facts", {}), user.ask("GET", "/api/portfolio/summary").body
+    told, own = answer.get("facts", {}), user.get("/api/portfolio/summary").body
     return {
         "outcome": answer["outcome"],
         "figures": sum(name in told and name in own for name in FIGURES),
@@ -82,7 +82,7 @@ def _portfolio(user: Session) -> dict[str, Any]:
     }
 
 
-def _restricted(user: Session, sentence: str) -> dict[str, Any]:
+def _restricted(user: Caller, sentence: str) -> dict[str, Any]:
     answer = user.say(sentence)
     return {
         "sentence": sentence,
@@ -93,7 +93,7 @@ def _restricted(user: Session, sentence: str) -> dict[str, Any]:
     }
 
 
-def _stopped_and_lifted(admin: Session, user: Session, bots: list[str]) -> dict[str, Any]:
+def _stopped_and_lifted(admin: Caller, user: Caller, bots: list[str]) -> dict[str, Any]:
     """The stop, asked for, confirmed wrongly, confirmed rightly, and lifted again; lifted in any case."""
 
     def now(outcome: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _stopped_and_lifted(admin: Session, user: Session, bots: list[str]) -> dict[
         wrong = now(admin.say("confirm not-the-token").body["outcome"])
         foreign = now(user.say(f"confirm {token}").body["outcome"])
         confirmed = now(admin.say(f"confirm {token}").body["outcome"])
-        confirmed["order"] = user.order(bots[0], "BUY", "0.001").status
+        confirmed["order"] = user.ordered(bots[0], "BUY", "0.001").status
         again = admin.say(f"confirm {token}").body["outcome"]
     finally:
         tokens, lifted = [token], ""
@@ -137,8 +137,8 @@ def _recorded(books: Any, seen: int, tokens: list[str]) -> dict[str, Any]:
     }
 
 
-def _status(user: Session, bot: str) -> str:
-    return str(user.ask("GET", f"/api/bots/{bot}").body["status"])
+def _status(user: Caller, bot: str) -> str:
+    return str(user.get(f"/api/bots/{bot}").body["status"])
 
 
 def _stop(api: str) -> str:

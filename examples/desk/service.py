@@ -21,6 +21,7 @@ from examples.desk import cache, clock, docstore, faults
 from examples.desk.adoption import Adoption
 from examples.desk.bots.floor import Floor
 from examples.desk.bots.post import Post
+from examples.desk.bots.terms import seconds
 from examples.desk.bots.upkeep import Upkeep
 from examples.desk.broker import Broker
 from examples.desk.capital import Capital
@@ -242,7 +243,8 @@ class Service:
     def documents(self) -> Database[dict[str, Any]]:
         """The desk's document database; the client is made when it is first asked for, and closed with the desk."""
         database = docstore.connect(
-            self.settings.environ.get("MONGO_URL") or f"mongodb://{self.addresses['docstore']}/{docstore.DATABASE}"
+            self.settings.environ.get("MONGO_URL") or f"mongodb://{self.addresses['docstore']}/{docstore.DATABASE}",
+            timeout=seconds(self.settings.environ, "STORE_TIMEOUT_SECONDS", 2),
         )
         self._ends.callback(database.client.close)
         return database

@@ -80,6 +80,18 @@ def load(environ: Mapping[str, str]) -> Terms:
 _Reader = Callable[[Mapping[str, str], str], Any]
 
 
+def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """How often the desk does something, or how long it waits; 0.1 to 60 seconds. DeskError for anything else."""
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 60:
+        raise DeskError(f"{name} is {text!r}", hint="seconds from 0.1 to 60")
+    return value
+
+
 def _text(environ: Mapping[str, str], name: str) -> str:
     text = environ.get(name, DEFAULTS[name])
     if not text:

@@ -25,6 +25,7 @@ from examples.desk.bots.post import Post
 from examples.desk.bots.reports import Account, Figures, Reports
 from examples.desk.bots.spoken import Spoken
 from examples.desk.bots.store import whole
+from examples.desk.bots.terms import seconds
 from examples.desk.bots.traffic import Samples, Traffic
 from examples.desk.bots.users import ADMIN
 from examples.desk.bots.vault import Vault
@@ -94,12 +95,13 @@ class Upkeep:
         self._wanted = _wanted(floor.environ)
         rules = [rule for rule in self._rules() if rule.name in self._wanted]
         self.watch = Watch(rules, alert=lambda name, text: self._raise(name, text), now=now)
+        every_seconds = seconds(floor.environ, "WATCH_EVERY_SECONDS", 1)
         self.workers = {
             name: Worker(name, functools.partial(self._calmly, name, turn), every=every, now=now)
             for name, turn, every in (
                 ("reports", self.reports.turn, 0.5),
-                ("watch", self.watch.turn, 1),
-                ("alerts", self._forward, 0.5),
+                ("watch", self.watch.turn, every_seconds),
+                ("alerts", self._forward, min(0.5, every_seconds)),
                 ("backups", self._back_up, 5),
                 ("reconciliation", self._reconcile_daily, 60),
             )
