@@ -10,9 +10,11 @@ import json
 import math
 import re
 import time
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from behaviours.ask import ask, environment_of, get, looks_like_a_placeholder
@@ -26,6 +28,8 @@ READABLE = "/api/portfolio/summary"
 
 _BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22})[./A-Za-z0-9]{31}")
 _HOUR = 3600
+SECRET_NAMES = re.compile(r"(_API_KEY|_API_SECRET|_PASSWORD|JWT_SECRET)$")
+SHORTEST_SECRET = 8
 
 
 def tokens(api: str, home: str) -> dict[str, Any]:
@@ -114,6 +118,56 @@ def stored_keys(home: str) -> dict[str, Any]:
         ],
         "sealed_alike": len(sealed) - len(set(sealed)),
     }
+
+
+def at_rest(home: str) -> dict[str, Any]:
+    """Facts on every file below the home folder, unpacked and searched for each secret that the desk was started with."""
+    environ = environment_of(f"{home}/desk.pid")
+    known = {
+        name: value.encode() for name, value in environ.items() if SECRET_NAMES.search(name) and len(value) >= SHORTEST_SECRET
+    }
+    files = [path for path in sorted(Path(home).rglob("*")) if path.is_file() and not path.is_symlink()]
+    hits, unreadable, seen = [], [], 0
+    for path in files:
+        try:
+            content = _unpacked(path)
+        except FileNotFoundError:
+            # drafts and the files of a transaction come and go
+            continue
+        except OSError as error:
+            unreadable.append(f"{path.relative_to(home)}: {error.strerror}")
+            continue
+        seen += len(content)
+        hits += [{"file": str(path.relative_to(home)), "of": name} for name, value in known.items() if value in content]
+    kept = [path for path in files if path.name == "vault.key" or path.parent.name in ("backups", "exchanges")]
+    return {
+        "searched_for": len(known),
+        "files": len(files),
+        "bytes": seen,
+        "unreadable": unreadable,
+        "hits": hits[:50],
+        "kept": [str(path.relative_to(home)) for path in kept],
+        "kept_open_to_others": [str(path.relative_to(home)) for path in kept if _open_to_others(path, Path(home))],
+    }
+
+
+def _open_to_others(path: Path, home: Path) -> bool:
+    """Whether group or others may read a file and go through each folder on the way to it, the home folder first."""
+    folders = [folder for folder in path.parents if folder == home or home in folder.parents]
+    ways = [*((folder, 0o011) for folder in folders), (path, 0o044)]
+    return path.exists() and all(place.stat().st_mode & bits for place, bits in ways)
+
+
+def _unpacked(path: Path) -> bytes:
+    """What a file says: gzip and git's objects are unpacked, everything else is as it stands."""
+    content = path.read_bytes()
+    for form in (zlib.MAX_WBITS | 16, zlib.MAX_WBITS):
+        unpacking = zlib.decompressobj(form)
+        try:
+            return unpacking.decompress(content) + unpacking.flush()
+        except zlib.error:
+            continue
+    return content
 
 
 def _is_ciphertext(value: str) -> bool:

@@ -76,7 +76,10 @@ def alarms(checkout: str, home: str) -> dict[str, Any]:
             mailed = {"reconciliation": _told(second, "reconciliation", user.name)}
             breaker = {**tripped, **_told(second, "circuit-breaker", tripped["bot"]), **_trip(second, books, tripped["bot"])}
         told = {"burst": burst, "breaker": breaker, **mailed, **_without_its_store(second, admin)}
-    return {**told, "recipient": environment_of(f"{home}/desk.pid")["REPORT_RECIPIENT"]}
+    recipient = environment_of(f"{home}/desk.pid")["REPORT_RECIPIENT"]
+    for one in told.values():
+        one["elsewhere"] = [address for address in one.pop("to", ()) if address != recipient]
+    return {**told, "recipient": recipient}
 
 
 def _tripped(user: Caller) -> dict[str, Any]:
@@ -166,7 +169,7 @@ def _told(second: Desk, kind: str, word: str) -> dict[str, Any]:
         "mailed": came,
         "mails": len(found),
         "seconds": Decimal(f"{time.monotonic() - began:.2f}"),
-        "to": found[0]["to"] if found else "",
+        "to": [one["to"] for one in found],
     }
 
 

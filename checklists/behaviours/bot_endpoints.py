@@ -33,6 +33,8 @@ def answers(api: str, home: str, user: str) -> dict[str, Any]:
             "error_key": bool(answer.body.get("error")),
             "body": _told(answer),
         }
+    chief = administrator(api, home).get(PATHS["breakers"])
+    facts["everybody"] = {"status": chief.status, "body": _told(chief)}
     return facts
 
 

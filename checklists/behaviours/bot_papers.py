@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,20 @@ def procedure(path: str, section: str) -> dict[str, Any]:
         "commands": sum(map(len, commands)),
         "placeholders": _placeholders(text),
     }
+
+
+def go_live_day(path: str) -> dict[str, Any]:
+    """Facts on the day of the go-live that is written down, and on how far away it is."""
+    text = Path(path).read_text(encoding="utf-8")
+    written = re.findall(r"^\*\*Go-Live Date\*\*:[ \t]*(.*?)[ \t]*$", text, re.M)
+    told: dict[str, Any] = {"written": written, "is_date": False, "placeholders": _placeholders(text)}
+    if len(written) == 1 and re.fullmatch(r"\d{4}-\d\d-\d\d", written[0]):
+        try:
+            day = date.fromisoformat(written[0])
+        except ValueError:
+            return told
+        told |= {"is_date": True, "days_from_today": (day - datetime.now(UTC).date()).days}
+    return told
 
 
 def _sections(text: str) -> Mapping[str, str]:

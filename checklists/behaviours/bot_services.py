@@ -38,7 +38,11 @@ def recent_lines(home: str, name: str, last: int) -> dict[str, Any]:
     """Facts on the last lines of a log since the desk started: how many, and which of them tell of an error."""
     started = _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
     lines, dated = [], False
-    for line in Path(home, "logs", name).read_text(encoding="utf-8", errors="replace").splitlines():
+    current = Path(home, "logs", name)
+    # what was put aside when the log was full belongs to it: name.1 is younger than name.2
+    aside = sorted(current.parent.glob(f"{name}.[0-9]*"), key=lambda path: -int(path.suffix[1:]))
+    written = [line for path in (*aside, current) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    for line in written:
         match = _DATED.match(line)
         if match:
             dated = datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp() >= started - 1

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from behaviours.ask import ask, environment_of, get
+from behaviours.bot_access import SECRET_NAMES, SHORTEST_SECRET
 from behaviours.bot_calls import administrator, bearer, documents_of, token
 from behaviours.bot_drills import mails
 
 THRESHOLDS = ("MAX_DRAWDOWN_PERCENT", "MAX_DAILY_LOSS_PERCENT", "MAX_CONSECUTIVE_LOSSES", "MAX_ERRORS_PER_HOUR")
-SECRET_NAMES = re.compile(r"(_API_KEY|_API_SECRET|_PASSWORD|JWT_SECRET)$")
-SHORTEST_SECRET = 8
 LOGS = ("logs/*.log*", "bot/logs/*.log*", "helios/logs/*.log*")
 _SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^{}]*\})? (\S+)")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")

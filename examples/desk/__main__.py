@@ -53,8 +53,9 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
     from examples.desk.service import Service
     from examples.desk.web import Server
 
-    end = _End(tethered=tethered)
-    desk = Service(settings.load(home, environ))
+    loaded = settings.load(home, environ)
+    end = _End(loaded.environ.get("DESK_ENDS_AT") or "TERM,INT,HUP", tethered=tethered)
+    desk = Service(loaded)
     try:
         desk.start()
         routes = Api(desk).routes()
@@ -75,13 +76,13 @@ def _serve(home: Path, environ: Mapping[str, str], *, tethered: bool) -> int:
 class _End:
     """The word that the process is to end: a signal, or the end of standard input if it is tethered."""
 
-    def __init__(self, *, tethered: bool) -> None:
+    def __init__(self, names: str, *, tethered: bool) -> None:
         # a signal handler must not touch a lock that the waiting main thread may hold, so the word comes through a pipe
         self._told, telling = os.pipe()
         os.set_blocking(telling, False)
         signal.set_wakeup_fd(telling)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, _woken)
+        for name in ("TERM", "INT", "HUP"):
+            signal.signal(signal.Signals[f"SIG{name}"], _woken if name in names.split(",") else signal.SIG_IGN)
         self._tether = [sys.stdin.fileno()] if tethered else []
 
     def wait(self) -> None:

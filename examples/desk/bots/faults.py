@@ -28,7 +28,7 @@ ADDRESSES: Mapping[str, str] = {
 }
 """Addresses that can be closed."""
 
-_TRIP = {"bot": "anna-eth", "user": "anna", "rule": "errors_per_hour", "reset_reason": "", "drill": True}
+_TRIP = {"bot": "ben-eth", "user": "ben", "rule": "errors_per_hour", "reset_reason": "", "drill": True}
 _COLLECTION = "chat_messages"
 
 

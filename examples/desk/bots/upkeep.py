@@ -48,6 +48,7 @@ DISCREPANCY = Decimal("0.01")
 TRIPS = "circuit-breaker"
 ALERTS = (TRIPS, "error-rate", "health", "reconciliation", "disk-space")
 """What an alert may be about; ALERT_RULES in .env names those that are wanted."""
+THRESHOLDS = ("MAX_DRAWDOWN_PERCENT", "MAX_DAILY_LOSS_PERCENT", "MAX_CONSECUTIVE_LOSSES", "MAX_ERRORS_PER_HOUR")
 FREE_DISK = Decimal("0.02")
 """The least free fraction of the disk under the home folder."""
 
@@ -115,6 +116,7 @@ class Upkeep:
         for user in FIRST:
             if key and secret:
                 self.vault.keep(user, TESTNET, key, secret)
+        self._write_thresholds()
         self._calmly("reinvestment", self._catch_up)
         self._calmly("reconciliation", self._reconcile_daily)
         for worker in self.workers.values():
@@ -250,6 +252,16 @@ class Upkeep:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_suffix(".draft")
         draft.write_text(jsontext.dumps({"day": day, "users": rows}) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    def _write_thresholds(self) -> None:
+        """The thresholds of the breakers by which this process goes, as a file that people look at and sign for."""
+        path = self._home / "records" / "amarktai_thresholds.json"
+        named = self._floor.terms.named()
+        text = jsontext.dumps({name: named[name] for name in THRESHOLDS}) + "\n"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(text, encoding="utf-8")
         draft.replace(path)
 
     def _back_up(self) -> None:

@@ -66,6 +66,7 @@ FAULTS: Mapping[str, Fault] = {
     "requests-fail": Fault(on=around.count_failures, off=around.forget_failures),
     "portfolio-flatters": Fault(on=around.flatter, off=around.tell_the_truth),
     "sign-up-closed": Fault(on=around.close_sign_up, off=around.open_sign_up),
+    "sign-up-generous": Fault(on=around.make_everybody_chief, off=around.open_sign_up),
     "bots-asleep": Fault(on=around.keep_asleep, off=around.let_start),
     "trip-unseen": Fault(on=around.trip_unseen, off=around.forget_trip),
     "dashboard-narrow": Fault(on=around.narrow, off=around.widen),

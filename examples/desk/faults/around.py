@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from examples.desk import clock, dashboard, jsontext
 from examples.desk.bots import backups
 from examples.desk.bots.traffic import FAILED
+from examples.desk.bots.users import ADMIN
 from examples.desk.errors import DeskError
 
 if TYPE_CHECKING:
@@ -127,6 +128,16 @@ def close_sign_up(desk: Service, subject: str) -> None:
 def open_sign_up(desk: Service, subject: str) -> None:
     """Users can register again."""
     del desk.floor.users.create
+
+
+def make_everybody_chief(desk: Service, subject: str) -> None:
+    """Whoever registers becomes an administrator."""
+    honest = desk.floor.users.create
+
+    def create(name: str, password: str, **more: Any) -> Mapping[str, Any]:
+        return honest(name, password, **{**more, "role": ADMIN})
+
+    desk.floor.users.create = create  # type: ignore[assignment, method-assign]
 
 
 def keep_asleep(desk: Service, subject: str) -> None:

@@ -5,6 +5,7 @@ certificate that was renewed and not taken up.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import socket
 import subprocess
@@ -48,9 +49,35 @@ def old_interpreter(bench: Bench) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def key_exported(bench: Bench) -> Iterator[None]:
+    """Somebody packed a key of an exchange for later, and left it in the home folder."""
+    path = bench.home / "documents" / "handover.gz"
+    pid = (bench.home / "desk.pid").read_text(encoding="ascii").strip()
+    raw = Path(f"/proc/{pid}/environ").read_bytes()
+    line = next(part for part in raw.split(b"\0") if part.startswith(b"TESTNET_API_SECRET="))
+    try:
+        path.write_bytes(gzip.compress(b"for the new colleague: " + line + b"\n"))
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def store_elsewhere(bench: Bench) -> Iterator[None]:
     """The document store's port is open at another address of this machine too."""
-    port = urlsplit(bench.variables["DESK_MONGO_URL"]).port
+    with _also_at(urlsplit(bench.variables["DESK_MONGO_URL"]).port or 0):
+        yield
+
+
+@contextlib.contextmanager
+def api_elsewhere(bench: Bench) -> Iterator[None]:
+    """The port of the API is open at another address of this machine too."""
+    with _also_at(int(bench.variables["DESK_API_PORT"])):
+        yield
+
+
+@contextlib.contextmanager
+def _also_at(port: int) -> Iterator[None]:
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((ELSEWHERE, port))
