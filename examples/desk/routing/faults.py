@@ -214,7 +214,6 @@ DEFECTS: Mapping[str, Defect] = {
     "gate-open-size": (LiveSafetyGates, "_size", _nothing()),
     "gate-open-daily-loss": (LiveSafetyGates, "_daily_loss", _nothing()),
     "gate-open-portfolio-risk": (LiveSafetyGates, "_portfolio_risk", _nothing()),
-    "gate-open-open-positions": (LiveSafetyGates, "_open_positions", _nothing()),
     "gate-open-mode": (LiveSafetyGates, "validate_trade_before_execution", _mode_taken_for_granted),
     "gate-open-connection": (LiveSafetyGates, "validate_trade_before_execution", _connection_taken_for_granted),
     "refused-quietly": (Engine, "_rejected", _refused_quietly),
