@@ -74,7 +74,7 @@ def restore_rehearsal(checkout: str, home: str) -> dict[str, Any]:
         before = _counts(books)
         try:
             done = _operation(checkout, home, environ, ["restore", "--newest", "--into", name])
-            restored = client[name]
+            restored = client.get_database(name, codec_options=books.codec_options)
             found = _counts(restored)
             fills = [_plain(row) for row in restored["fills_ledger"].find({}, {"_id": 0}).sort("number", 1)]
             live = [_plain(row) for row in books["fills_ledger"].find({}, {"_id": 0}).sort("number", 1).limit(len(fills))]
