@@ -62,9 +62,19 @@ class Drill:
         return next(one.items for one in self._bench.checklists if Path(one.path).stem == self._stem)
 
     def before(self) -> Mapping[str, Finding]:
-        """What is not green before anything is broken; nothing of that proves anything."""
-        found = self._bench.look([item.id for item in self.items])
-        return {identity: finding for identity, finding in found.items() if finding.outcome is not Outcome.PASSED}
+        """What is not green before anything is broken; nothing of that proves anything.
+
+        What was just traded takes the desk a moment to put into its books and archives, so what is red is looked at again.
+        """
+        wanted, end = [item.id for item in self.items], 0.0
+        while True:
+            found = self._bench.look(wanted)
+            end = end or time.monotonic() + PATIENCE
+            open_ = {identity: finding for identity, finding in found.items() if finding.outcome is not Outcome.PASSED}
+            if not open_ or time.monotonic() > end:
+                return open_
+            wanted = list(open_)
+            time.sleep(1)
 
     def run(self, only: Sequence[str] = ()) -> Iterator[Seen]:
         """Each fault, those that need a restart of the desk last and side by side with their like."""
