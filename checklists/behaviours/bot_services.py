@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from behaviours.bot_calls import administrator, documents_of
+from behaviours.bot_calls import administrator, documents_of, rows
 
 MOMENT = 0.5
 """Seconds between the two looks; a service that is restarted again and again has another process by then."""
 _LISTENING = "0A"
 _SCHEDULED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z \w+ reinvestment by schedule: (\d+) allocations")
+_PAUSED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z WARNING (\S+) is paused: circuit breaker")
 _DATED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ([A-Z]+) ")
 
 
@@ -34,15 +35,11 @@ def listener(address: str, home: str) -> dict[str, Any]:
     return told
 
 
-def recent_lines(home: str, name: str, last: int) -> dict[str, Any]:
-    """Facts on the last lines of a log since the desk started: how many, and which of them tell of an error."""
-    started = _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
+def recent_lines(home: str, name: str, last: int, hours: int = 0) -> dict[str, Any]:
+    """Facts on the last lines of a log since the desk started, or of so many hours: how many, and which tell of an error."""
+    started = time.time() - 3600 * hours if hours else _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
     lines, dated = [], False
-    current = Path(home, "logs", name)
-    # what was put aside when the log was full belongs to it: name.1 is younger than name.2
-    aside = sorted(current.parent.glob(f"{name}.[0-9]*"), key=lambda path: -int(path.suffix[1:]))
-    written = [line for path in (*aside, current) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    for line in written:
+    for line in _written(home, name):
         match = _DATED.match(line)
         if match:
             dated = datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp() >= started - 1
@@ -51,6 +48,13 @@ def recent_lines(home: str, name: str, last: int) -> dict[str, Any]:
     looked = lines[-last:]
     bad = [line for line in looked if re.search(r"Z (ERROR|CRITICAL|FATAL) |^Traceback|\b(emerg|crit)\b", line)]
     return {"lines": len(looked), "errors": len(bad), "first_errors": [line[:160] for line in bad[:5]]}
+
+
+def _written(home: str, name: str) -> list[str]:
+    """Every line of a log; what was put aside when it was full belongs to it, name.1 being younger than name.2."""
+    current = Path(home, "logs", name)
+    aside = sorted(current.parent.glob(f"{name}.[0-9]*"), key=lambda path: -int(path.suffix[1:]))
+    return [line for path in (*aside, current) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
 
 
 def error_rate(api: str) -> dict[str, Any]:
@@ -93,37 +97,56 @@ def reinvestment_run(api: str, home: str) -> dict[str, Any]:
     next_run = datetime.fromisoformat(status["next_run"])
     told: dict[str, Any] = {"running": status["running"], "seconds_until_next_run": status["seconds_until_next_run"]}
     started = _started(int(Path(home, "desk.pid").read_text(encoding="ascii")))
-    last_due = next_run.timestamp() - 86_400
-    lines = Path(home, "logs", "system.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    runs = [match for match in map(_SCHEDULED.match, lines) if match]
+    last_due, threshold = next_run.timestamp() - 86_400, status["settings"]["REINVEST_THRESHOLD"]
+    runs = [match for match in map(_SCHEDULED.match, _written(home, "system.log")) if match]
     times = [datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in runs]
     if times and times[-1].timestamp() >= last_due - 1:
         with documents_of(home) as books:
-            events = list(books["ledger_events"].find({"kind": "allocation", "by": "schedule"}, {"at": 1}))
-        kept = [event for event in events if abs((event["at"].replace(tzinfo=UTC) - times[-1]).total_seconds()) < 5]
+            events = rows(books, "ledger_events", kind="allocation")
+            trades = rows(books, "trades")
+            users = [row["name"] for row in rows(books, "users") if row["role"] == "user"]
+        kept = [one for one in events if one["by"] == "schedule" and abs((one["at"] - times[-1]).total_seconds()) < 5]
         told["scheduled"] = {
             "ran": True,
             "seconds_after_due": Decimal(f"{times[-1].timestamp() - last_due:.0f}"),
             "promised": int(runs[-1][2]),
             "recorded": len(kept),
             "promised_and_recorded_agree": int(runs[-1][2]) == len(kept),
+            "passed_over": [name for name in users if _earned(name, trades, events, times[-1]) >= threshold],
         }
     elif last_due > started:
         told["scheduled"] = {"ran": False}
     return told
 
 
+def _earned(user: str, trades: list[dict[str, Any]], events: list[dict[str, Any]], at: datetime) -> Decimal:
+    """What a user had earned when a cycle ran and nothing of it was given to that user's bots; 0 if something was."""
+    given = [one["at"] for one in events if one["user"] == user]
+    if any(moment.date() == at.date() for moment in given):
+        return Decimal(0)
+    since = max((moment for moment in given if moment < at), default=datetime.fromtimestamp(0, UTC))
+    return sum((one["profit"] for one in trades if one["user"] == user and since < one["closed_at"] < at), Decimal(0))
+
+
 def breaker_reviews(home: str) -> dict[str, Any]:
-    """Facts on the trips of the last 24 hours and who reviewed them; a trip that was reset with a reason was looked at."""
+    """Facts on the trips of the last 24 hours and who reviewed them; a trip that was reset with a reason was looked at.
+
+    The log says the same from another side: a bot that was paused by its breaker has a record of that.
+    """
     since = datetime.now(UTC).timestamp() - 86_400
+    paused = [match for match in map(_PAUSED.match, _written(home, "system.log")) if match]
+    logged = {match[2] for match in paused if datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp() > since + 5}
     with documents_of(home) as books:
-        rows = [
-            row
-            for row in books["circuit_breaker_state"].find({}, {"_id": 0})
-            if row["at"].replace(tzinfo=UTC).timestamp() > since
-        ]
-    unreviewed = [row["bot"] for row in rows if not row.get("reset_by") or not str(row.get("reset_reason", "")).strip()]
-    return {"looked_at": len(rows), "unreviewed": unreviewed, "reviewed": len(rows) - len(unreviewed)}
+        there = "circuit_breaker_state" in books.list_collection_names()
+        trips = [row for row in rows(books, "circuit_breaker_state") if row["at"].timestamp() > since]
+    unreviewed = [row["bot"] for row in trips if not row.get("reset_by") or not str(row.get("reset_reason", "")).strip()]
+    return {
+        "there": there,
+        "looked_at": len(trips),
+        "unreviewed": unreviewed,
+        "reviewed": len(trips) - len(unreviewed),
+        "unrecorded": sorted(logged - {row["bot"] for row in trips}),
+    }
 
 
 def resources(api: str, home: str) -> dict[str, Any]:

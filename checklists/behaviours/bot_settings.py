@@ -45,8 +45,11 @@ def _number(text: str) -> Decimal | None:
         return None
 
 
-def store_address(home: str) -> dict[str, Any]:
-    """Facts on MONGO_URL as the desk's process has it, but for the value, which may hold a password."""
+def store_address(home: str, looked_at: str) -> dict[str, Any]:
+    """Facts on MONGO_URL as the desk's process has it, but for the value, which may hold a password.
+
+    `looked_at` is where the other items look; what they find in another store would prove nothing.
+    """
     told = environment_of(f"{home}/desk.pid").get("MONGO_URL", "")
     try:
         parts = urlsplit(told)
@@ -60,6 +63,7 @@ def store_address(home: str) -> dict[str, Any]:
         "host": parts.hostname or "",
         "port": port,
         "database": parts.path.strip("/"),
+        "is_where_items_look": (parts.hostname, port) == (urlsplit(looked_at).hostname, urlsplit(looked_at).port or 27_017),
         "placeholder": looks_like_a_placeholder(parts.hostname or "") or bool(set("<>[]{}") & set(told)),
     }
 
