@@ -65,7 +65,9 @@ def prepare(path: Path) -> Sequence[str]:
         _bring_backend(home)
         keeping.bring(home.path)
         (home.path / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
-        return (*_bring_settings(home), *repository.bring(home.path, clock.now()), *deployment.bring(home.path, clock.now()))
+        notes = (*_bring_settings(home), *repository.bring(home.path, clock.now()), *deployment.bring(home.path, clock.now()))
+        # what several of them could not do for one reason is told once
+        return tuple(dict.fromkeys(notes))
     except OSError as error:
         raise DeskError(
             f"the home folder {home.path} cannot be used: {error.strerror or error}", hint="name another with --home"

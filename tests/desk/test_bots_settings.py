@@ -94,3 +94,12 @@ def test_a_short_secret_signs_nothing() -> None:
         tokens.mint("short", name="anna", role="user", now=NOW)
     with pytest.raises(tokens.BadToken):
         tokens.read("", tokens.mint(SECRET, name="a", role="user", now=NOW), now=NOW)
+
+
+@pytest.mark.parametrize("text", ["0", "0.05", "61", "-1", "soon", "nan"])
+def test_a_period_that_cannot_be_meant_is_refused(text: str) -> None:
+    """How often the desk looks is a tenth of a second to a minute; what is not set is the default."""
+    with pytest.raises(DeskError, match="WATCH_EVERY_SECONDS"):
+        terms.seconds({"WATCH_EVERY_SECONDS": text}, "WATCH_EVERY_SECONDS", 1)
+    assert terms.seconds({}, "WATCH_EVERY_SECONDS", 1) == 1
+    assert terms.seconds({"WATCH_EVERY_SECONDS": "0.2"}, "WATCH_EVERY_SECONDS", 1) == 0.2

@@ -87,6 +87,21 @@ def test_an_interrupt_of_the_caller_does_not_reach_the_desk(start: Any) -> None:
     assert os.getsid(desk.desk.pid) == desk.desk.pid != os.getsid(0)
 
 
+def test_a_desk_ends_at_the_signals_that_it_is_told(start: Any, tmp_path: Path) -> None:
+    """SIGTERM ends a desk, and means nothing to one whose DESK_ENDS_AT leaves it out."""
+
+    def ignores(pid: int) -> bool:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        (mask,) = [line.split()[1] for line in lines if line.startswith("SigIgn:")]
+        return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+    homes.prepare(tmp_path / "deaf")
+    with (tmp_path / "deaf" / ".env").open("a") as dotenv:
+        dotenv.write("DESK_ENDS_AT=INT\n")
+    assert ignores(start(home=tmp_path / "deaf").desk.pid)
+    assert not ignores(start().desk.pid)
+
+
 def test_looking_around_ends_with_an_interrupt(tmp_path: Path, eventually: Any) -> None:
     """`python -m examples.desk` prints where everything is, and Ctrl-C stops it cleanly."""
     looking = subprocess.Popen(
