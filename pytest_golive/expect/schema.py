@@ -10,9 +10,10 @@ from typing import Any
 from pytest_golive.expect.amounts import ORDER
 from pytest_golive.expect.comparing import KINDS
 
-_NUMBER = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}]}
-_DURATION = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}
-_LENGTH = {"type": "integer", "minimum": 0}
+_VARIABLE = {"type": "string", "pattern": r"^\$\{[^{}]+\}$"}
+_NUMBER = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}, _VARIABLE]}
+_DURATION = {"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"}, _VARIABLE]}
+_LENGTH = {"anyOf": [{"type": "integer", "minimum": 0}, _VARIABLE]}
 _SCALAR = {"type": ["string", "number", "boolean", "null", "array"]}
 _ANY: dict[str, Any] = {}
 _TEXT = {"type": "string", "minLength": 1}

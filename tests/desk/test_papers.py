@@ -88,5 +88,5 @@ def test_a_new_document_is_a_new_state(home: Path) -> None:
     _git(home, "rm", "-q", "documents/GO_LIVE_ROLLBACK.md")
     _git(home, "-c", "user.name=x", "-c", "user.email=x@y.invalid", "commit", "-q", "-m", "gone")
     assert prepare(home) == ()
-    assert _git(home, "rev-parse", "HEAD") == _git(home / "remote.git", "rev-parse", "v1.0.2^{commit}")
+    assert _git(home, "rev-parse", "HEAD") == _git(home / "remote.git", "rev-parse", "v1.0.3^{commit}")
     assert "documents/GO_LIVE_ROLLBACK.md" in _git(home, "ls-files")
