@@ -147,17 +147,29 @@ def _add_unknown_money(books: Any, user: str) -> None:
 
 def _without_its_store(second: Desk, admin: Caller) -> dict[str, Any]:
     """The document store goes away: health turns, requests fail; and comes back."""
+    before = _failures(second.api)
     _switch(second, on=True)
     try:
         with ThreadPoolExecutor(FAILURES + 2) as pool:
             answers = list(pool.map(lambda _: admin.get("/api/limits/usage"), range(FAILURES + 2)))
         statuses = [answer.status for answer in answers]
+        counted = _failures(second.api) - before
         health = _told(second, "health", "document store")
         errors = _told(second, "error-rate", "")
     finally:
         _switch(second, on=False)
     back = until(lambda: any(one["text"].startswith("over:") for one in _of(second, "health")), PATIENCE)
-    return {"health": {**health, "all_clear": back}, "errors": {**errors, "statuses": statuses, "limit": FAILURES}}
+    return {
+        "health": {**health, "all_clear": back},
+        "errors": {**errors, "statuses": statuses, "counted": counted, "limit": FAILURES},
+    }
+
+
+def _failures(api: str) -> Decimal:
+    """How many requests the desk says that it failed at."""
+    from behaviours.bot_upkeep import samples
+
+    return sum((value for name, _, value in samples(api) if name == "bots_http_errors_total"), Decimal(0))
 
 
 def _told(second: Desk, kind: str, word: str) -> dict[str, Any]:
