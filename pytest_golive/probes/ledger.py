@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from pytest_golive import probes
 from pytest_golive.errors import ProbeError
@@ -35,6 +35,15 @@ PAPER = r"(?i)^(?:paper|sim|mock|fake|test|demo|dry)|(?:^|[_-])(?:paper|sim|mock
 _SHOWN = 100
 _READABLE = decimal.Context(prec=28)
 """Digits of a figure that are told; more are nobody's money."""
+
+
+_SCALAR = {"type": ["string", "number", "boolean"]}
+Kept = Annotated[
+    tuple[str | int | Decimal | bool, ...],
+    Field(strict=False, min_length=1),
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR, "minItems": 1}]}),
+]
+"""What a column may hold for its row to be kept: a value, or a list of values."""
 
 
 class Columns(BaseModel):
@@ -103,9 +112,7 @@ class Ledger(ProbeModel):
     jsonl: Text | None = None
     sql: Sql | None = None
     columns: Columns
-    where: dict[Text, Annotated[tuple[str | int | Decimal | bool, ...], Field(strict=False, min_length=1)]] = Field(
-        default_factory=dict
-    )
+    where: dict[Text, Kept] = Field(default_factory=dict)
     last: Duration | None = None
     since: Text | None = None
     until: Text | None = None
