@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -76,40 +76,53 @@ class Drill:
             wanted = list(open_)
             time.sleep(1)
 
-    def run(self, only: Sequence[str] = ()) -> Iterator[Seen]:
-        """Each fault, those that need a restart of the desk last and side by side with their like."""
-        faults = [fault for fault in read(tables()[self._stem]) if not only or fault.item in only]
-        for fault in sorted(faults, key=lambda fault: (fault.word == "restart", fault.told if fault.word == "restart" else "")):
-            yield self._try(fault)
+    def run(self, only: Sequence[str] = (), *, slow: bool = True) -> Iterator[Seen]:
+        """Each fault; what several items share is broken once, and what needs a restart of the desk comes last.
+
+        Without `slow`, faults are left out that the table calls slow: whoever looks at them starts desks of his own.
+        """
+        groups: dict[str, list[Fault]] = {}
+        for fault in read(tables()[self._stem]):
+            if (not only or fault.item in only) and (slow or not fault.slow):
+                groups.setdefault(fault.told, []).append(fault)
+        for group in sorted(groups.values(), key=lambda group: group[0].word == "restart"):
+            yield from self._try(group)
         self._bench.ready()
 
-    def _try(self, fault: Fault) -> Seen:
+    def _try(self, group: Sequence[Fault]) -> Iterator[Seen]:
+        """One break, and every item whose fault it is."""
+        word, argument = group[0].word, group[0].argument
         began = time.monotonic()
-        if fault.word != "restart":
+        if word != "restart":
             self._bench.ready()
         try:
-            with BREAKS[fault.word](self._bench, fault.argument):
+            with BREAKS[word](self._bench, argument):
                 self._bench.ready()
-                reds = self._reds(fault)
-                found = {**self._bench.look([one for one in self._watched(fault) if one not in reds]), **reds}
-            seen = self._judged(fault, found, time.monotonic() - began)
-            if fault.word != "restart" and (still := self._not_green(fault)):
-                seen = replace(seen, wrong="; ".join(filter(None, (seen.wrong, f"not green again: {', '.join(still)}"))))
-            return seen
+                reds = self._reds(group)
+                found = {**self._bench.look([one for one in self._watched(group) if one not in reds]), **reds}
+            seconds = (time.monotonic() - began) / len(group)
+            still = self._not_green(group) if word != "restart" else ()
         except (DeskError, OSError, LookupError, ValueError) as error:
-            return Seen(
-                fault=fault, outcome=None, reason="", others=(), wrong=f"the fault broke: {type(error).__name__}: {error}",
-                seconds=time.monotonic() - began,
-            )  # fmt: skip
+            broke = f"the fault broke: {type(error).__name__}: {error}"
+            seconds = (time.monotonic() - began) / len(group)
+            for fault in group:
+                yield Seen(fault=fault, outcome=None, reason="", others=(), wrong=broke, seconds=seconds)
+            return
+        together = {name for fault in group for name in (fault.item, *fault.also)}
+        for fault in group:
+            seen = self._judged(fault, found, together, seconds)
+            if still:
+                seen = replace(seen, wrong="; ".join(filter(None, (seen.wrong, f"not green again: {', '.join(still)}"))))
+            yield seen
 
-    def _reds(self, fault: Fault) -> Mapping[str, Finding]:
+    def _reds(self, group: Sequence[Fault]) -> Mapping[str, Finding]:
         """What turns red of all that the fault concerns; waits, for a bounded time, until each of its items has.
 
         A desk asks its exchanges and looks after its threads twice a second, so it takes a moment to know what is broken. What
         was seen red once need not be looked at again: a look may take seconds.
         """
         reds: dict[str, Finding] = {}
-        open_ = self._concerned(fault)
+        open_ = self._concerned(group)
         end = time.monotonic() + PATIENCE
         while True:
             found = self._bench.look(open_)
@@ -120,9 +133,9 @@ class Drill:
                 return reds
             time.sleep(0.1)
 
-    def _not_green(self, fault: Fault) -> Sequence[str]:
+    def _not_green(self, group: Sequence[Fault]) -> Sequence[str]:
         """What is still not green, some time after the fault was mended."""
-        open_: Sequence[str] = self._concerned(fault)
+        open_: Sequence[str] = self._concerned(group)
         end = time.monotonic() + PATIENCE
         while True:
             found = self._bench.look(open_)
@@ -131,21 +144,21 @@ class Drill:
                 return open_
             time.sleep(0.1)
 
-    def _concerned(self, fault: Fault) -> list[str]:
-        names = {fault.item, *fault.also}
+    def _concerned(self, group: Sequence[Fault]) -> list[str]:
+        names = {name for fault in group for name in (fault.item, *fault.also)}
         return [identity for identity, declared in self._declared.items() if declared in names]
 
     @functools.cached_property
     def _declared(self) -> Mapping[str, str]:
         return {item.id: item.declared for one in self._bench.checklists for item in one.items}
 
-    def _watched(self, fault: Fault) -> Sequence[str]:
-        """The item, those that are to turn red with it, and every one of the list (or of all lists) that is cheap to look at."""
+    def _watched(self, group: Sequence[Fault]) -> Sequence[str]:
+        """The items, those that are to turn red with them, and every one of the list (or of all) that is cheap to look at."""
         items = [item for one in self._bench.checklists for item in one.items] if self._everything else self.items
-        named = {fault.item, *fault.also}
+        named = {name for fault in group for name in (fault.item, *fault.also)}
         return [item.id for item in items if item.declared in named or _cheap(item)]
 
-    def _judged(self, fault: Fault, found: Mapping[str, Finding], seconds: float) -> Seen:
+    def _judged(self, fault: Fault, found: Mapping[str, Finding], together: Set[str], seconds: float) -> Seen:
         declared = self._declared
         red = {identity: finding for identity, finding in found.items() if finding.outcome in RED}
         own = [finding for identity, finding in red.items() if declared[identity] == fault.item]
@@ -154,7 +167,7 @@ class Drill:
         if not own:
             seen = next((finding for identity, finding in found.items() if declared[identity] == fault.item), None)
             wrong.append(f"not red: {seen.outcome} {seen.reason}".strip() if seen else "no such item")
-        if unnamed := sorted(others - fault.also):
+        if unnamed := sorted(others - together):
             wrong.append(f"turned red too: {', '.join(unnamed)}")
         if innocent := sorted(fault.also & {declared[identity] for identity in found} - others):
             wrong.append(f"named, but not red: {', '.join(innocent)}")

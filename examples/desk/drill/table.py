@@ -18,12 +18,16 @@ FOLDER = Path(__file__).resolve().parents[1] / "faults"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """The fault of one item: a word of `BREAKS`, its argument, and the items that rightly turn red with it."""
+    """The fault of one item: a word of `BREAKS`, its argument, and the items that rightly turn red with it.
+
+    `slow` marks a fault for which more than two seconds are needed, because a second desk is started to see it.
+    """
 
     item: str
     word: str
     argument: Any
     also: frozenset[str]
+    slow: bool = False
 
     @property
     def told(self) -> str:
@@ -36,13 +40,15 @@ def read(path: Path) -> Sequence[Fault]:
     raw: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     faults = []
     for item, entry in raw.items():
-        if not isinstance(entry, dict) or not {"break"} <= entry.keys() <= {"break", "also"}:
-            raise DeskError(f"{path.name}: {item} has the keys break and also, and no other")
+        if not isinstance(entry, dict) or not {"break"} <= entry.keys() <= {"break", "also", "slow"}:
+            raise DeskError(f"{path.name}: {item} has the keys break, also and slow, and no other")
         broken = entry["break"]
         if not isinstance(broken, dict) or len(broken) != 1 or next(iter(broken)) not in BREAKS:
             raise DeskError(f"{path.name}: {item}: break is one of {', '.join(BREAKS)}")
         ((word, argument),) = broken.items()
-        faults.append(Fault(item=item, word=word, argument=argument, also=frozenset(entry.get("also", ()))))
+        faults.append(
+            Fault(item=item, word=word, argument=argument, also=frozenset(entry.get("also", ())), slow=entry.get("slow") is True)
+        )
     return faults
 
 
