@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_golive import attesting, checklist, quantities
-from pytest_golive.config import Settings
+from pytest_golive.cli.shared import load_settings
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
@@ -19,8 +19,19 @@ from pytest_golive.signing.keys import Signer, session_key
 from pytest_golive.signing.trusted import session_key_path
 
 
-def attest(options: argparse.Namespace, settings: Settings) -> int:
-    """Run the command: exit status 0 if a statement was written."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which item, for which role, with which key."""
+    parser.add_argument("item", metavar="ITEM", help="the item's id")
+    parser.add_argument("--role", help="for which of your roles you speak (default: the one that the item asks)")
+    parser.add_argument("--comment", default="", metavar="TEXT", help="what you want to say about it; signed too")
+    parser.add_argument("--key", metavar="PATH", help="your OpenSSH private key (default: the session key of this user)")
+    parser.add_argument("--valid-for", metavar="TIME", help="how long it holds, such as 7d (default: as long as the item allows)")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0 if a statement was written."""
+    settings = load_settings(options, probing=True)
     paths = checklist.find(settings.checklists, settings.root, settings.path.name)
     lists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
     item = attesting.find(lists, options.item)

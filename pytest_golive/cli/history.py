@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pytest_golive import history
-from pytest_golive.config import Settings
+from pytest_golive.cli.shared import load_settings
+from pytest_golive.cli.words import say
 from pytest_golive.journal import Journal
 
 
-def run(options: argparse.Namespace, settings: Settings, say: Callable[[str], None]) -> int:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """How to write it."""
+    parser.add_argument("--as", dest="form", choices=("text", "json", "csv"), default="text", help="how to write it (text)")
+
+
+def run(options: argparse.Namespace) -> int:
     """Write the attempts as text, JSON (with an analysis) or CSV; JournalError if the journal was altered."""
+    settings = load_settings(options)
     found = history.attempts(Journal(settings.resolve(settings.journal)).entries(), datetime.now(UTC))
     if options.form == "csv":
         say(history.as_csv(found).rstrip("\n"))
