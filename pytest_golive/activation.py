@@ -17,6 +17,7 @@ from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
+from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
 from pytest_golive.guard import state as states
 from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
 from pytest_golive.guard.trusted_file import open_trusted
@@ -26,11 +27,6 @@ from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal
 from pytest_golive.signing.keys import PublicKey, Signer
 
 __all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate"]
-
-ACTIVATED = "activated"
-DENIED = "activation-denied"
-FAILED = "activation-failed"
-DEACTIVATED = "deactivated"
 
 
 @final

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import final
 
 from pytest_golive.errors import AttestationRejected, Misuse
+from pytest_golive.events import ATTESTED
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Item, Witnesses
@@ -22,8 +23,6 @@ from pytest_golive.signing.attestation import Asked, Attested
 from pytest_golive.signing.keys import Signer
 from pytest_golive.signing.roster import Roster
 from pytest_golive.variables import closest
-
-EVENT = "attested"
 
 
 @final
@@ -108,7 +107,7 @@ def seal(made: Draft, *, signer: Signer, roll: Roster, witnesses: Witnesses, now
 
 def keep(made: Draft, line: bytes, journal: Journal, now: datetime) -> Path:
     """Journal what was signed, then put it whole into its place."""
-    journal.append(EVENT, _detail(made.attested, dsse.payload_digest(line)), now)
+    journal.append(ATTESTED, _detail(made.attested, dsse.payload_digest(line)), now)
     made.path.parent.mkdir(parents=True, exist_ok=True)
     state.replace_file(str(made.path), line, 0o644)
     return made.path

@@ -25,6 +25,7 @@ from pytest_golive import __version__, activation, canonical, checklist, hours, 
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
 from pytest_golive.errors import ActivationDenied, GoliveError, KeyRefused
+from pytest_golive.events import ACTIVATED, DEACTIVATED, RUN
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
 from pytest_golive.redaction import Redactor
@@ -139,7 +140,7 @@ class Closing:
             "evidence": evidence,
             "decides": run.gates and not run.partial,
         }
-        self.journal.append("run", detail, decision.at)
+        self.journal.append(RUN, detail, decision.at)
 
     def _sign(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> tuple[str, str]:
         """The signed envelope of a decision, as one line, and the digest of the statement in it."""
@@ -333,8 +334,8 @@ def activated(settings: Settings) -> datetime | None:
     """When the activation in force was made, as the journal has it; None if there is none."""
     since = None
     for entry in Journal(settings.resolve(settings.journal)).entries():
-        if entry.event in (activation.ACTIVATED, activation.DEACTIVATED):
-            since = entry.at if entry.event == activation.ACTIVATED else None
+        if entry.event in (ACTIVATED, DEACTIVATED):
+            since = entry.at if entry.event == ACTIVATED else None
     return since if os.path.lexists(settings.marker) else None
 
 
@@ -342,9 +343,9 @@ def _refuse_overtaken(envelope: str, journal: Journal) -> None:
     """Only the newest whole run of this place may activate: a later NO-GO or a deactivation is not undone by an older page."""
     newest = None
     for entry in journal.entries():
-        if entry.event == activation.DEACTIVATED:
+        if entry.event == DEACTIVATED:
             newest = None
-        elif entry.event == "run" and entry.detail.get("decides"):
+        elif entry.event == RUN and entry.detail.get("decides"):
             newest = entry.detail["evidence"]
     if newest != dsse.payload_digest(envelope):
         raise ActivationDenied(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, final
 
-from pytest_golive.activation import ACTIVATED, DEACTIVATED, DENIED, FAILED
+from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
 from pytest_golive.journal import Entry
 
 OUTCOMES: Mapping[str, str] = {ACTIVATED: "activated", DENIED: "denied", FAILED: "failed"}

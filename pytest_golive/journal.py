@@ -22,6 +22,7 @@ from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import JournalError
+from pytest_golive.events import RECOVERED
 
 ORIGIN = "0" * 64
 """The `prev` of the first record."""
@@ -70,7 +71,7 @@ class Journal:
                 lines = []
                 if torn:
                     cut = {"bytes": len(torn), "sha256": canonical.sha256(torn)}
-                    last, line = _chain(last, "recovered-torn-tail", cut, at)
+                    last, line = _chain(last, RECOVERED, cut, at)
                     lines.append(line)
                 last, line = _chain(last, event, detail, at)
                 lines.append(line)

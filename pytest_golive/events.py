@@ -1,0 +1,50 @@
+"""The words of the journal: each step that is recorded has one name, and all of them stand here.
+
+A reader that counts activations and a writer that misspells one would agree about nothing, and nobody would notice. So whoever
+appends a record names a constant of this room, which a test holds them to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RUN = "run"
+APPROVED = "approved"
+ATTESTED = "attested"
+WAIVED = "waived"
+ACTIVATED = "activated"
+DENIED = "activation-denied"
+FAILED = "activation-failed"
+DEACTIVATED = "deactivated"
+REFUSAL_CHANGED = "refusal-changed"
+STOPPED = "stopped"
+RESUMED = "resumed"
+ROLLBACK_STEP = "rollback-step"
+ROLLED_BACK = "rolled-back"
+BREAK_GLASS = "break-glass"
+REVIEWED = "break-glass-reviewed"
+PROMOTED = "promoted"
+NOTIFICATION_FAILED = "notification-failed"
+RECOVERED = "recovered-torn-tail"
+
+EVENTS: Mapping[str, str] = {
+    RUN: "the gate came to a decision",
+    APPROVED: "a person signed a report",
+    ATTESTED: "a person signed a statement about an item",
+    WAIVED: "a person signed an exception for an item",
+    ACTIVATED: "an activation was about to get its marker",
+    DENIED: "an activation was asked for and refused",
+    FAILED: "an activation was granted, and its marker could not be written",
+    DEACTIVATED: "a marker was taken back, by a person or by the gate",
+    REFUSAL_CHANGED: "the guard began or ceased to refuse, or refuses for another reason",
+    STOPPED: "a stop file was put in place",
+    RESUMED: "a person on the roster took a stop away",
+    ROLLBACK_STEP: "a step of a rollback was done and verified",
+    ROLLED_BACK: "a rollback came to its end",
+    BREAK_GLASS: "two persons activated for a short time without a passing run",
+    REVIEWED: "a person looked at a broken glass and said so",
+    PROMOTED: "a quorum agreed to a larger profile",
+    NOTIFICATION_FAILED: "somebody should have been told, and could not be",
+    RECOVERED: "a record that a crash had cut short was removed",
+}
+"""Each event and what it means, in the order in which a release meets them."""
