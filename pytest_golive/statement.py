@@ -21,7 +21,7 @@ from pytest_golive.model import Checklist, Decision, Evidence, Phase, Ruling, Ve
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
-TEMPLATE = 1
+TEMPLATE = 2
 MAX_FACTS = 20_000
 """Characters of one item's facts that go into the statement; the digest is over all of them, and what was cut is said."""
 
@@ -70,8 +70,20 @@ def build(
     run: RunRecord,
     journal_head: str,
     previous: Mapping[str, str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    since: Mapping[str, str] | None = None,
+    demands: Mapping[str, str] | None = None,
+    signoff: Mapping[str, Any] | None = None,
+    idle_waivers: Sequence[Mapping[str, Any]] = (),
+    notices: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """The canonical bytes of the statement about one run."""
+    """The canonical bytes of the statement about one run.
+
+    What the page of template 2 shows beside the decision: `previous` is the last signed run and `changes` the difference to it,
+    null if there was none; `since` tells by item id since when an item has not been clear, `demands` by item id the digest of
+    what is demanded; `signoff` is the quorum that is asked, null if none is; `idle_waivers` are those that excused nothing, and
+    `notices` loud lines that stand on every page until somebody has reviewed them.
+    """
     subject: list[dict[str, Any]] = [{"name": "release-manifest.json", "digest": {"sha256": manifest.sha256}}]
     # what was tested is the commit only if nothing differed from it; else the manifest alone names it
     if manifest.tree.commit and manifest.tree.dirty is False:
@@ -104,8 +116,12 @@ def build(
                     "manifest": manifest.as_fields(),
                     "journal_head": journal_head,
                     "previous": previous,
+                    "changes": changes,
+                    "signoff": signoff,
+                    "idle_waivers": list(idle_waivers),
+                    "notices": list(notices),
                     "checklists": [_checklist(one) for one in checklists],
-                    "items": [_item(ruling) for ruling in decision.rulings],
+                    "items": [_item(ruling, since or {}, demands or {}) for ruling in decision.rulings],
                     "aside": [_aside(ruling) for ruling in decision.aside],
                 },
             },
@@ -137,7 +153,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _item(ruling: Ruling) -> dict[str, Any]:
+def _item(ruling: Ruling, since: Mapping[str, str], demands: Mapping[str, str]) -> dict[str, Any]:
     item, finding, waiver = ruling.item, ruling.finding, ruling.waiver
     return {
         "id": item.id,
@@ -159,6 +175,8 @@ def _item(ruling: Ruling) -> dict[str, Any]:
         "kind": item.kind,
         "acts": item.acts,
         "covers": list(item.covers),
+        "demand": demands.get(item.id),
+        "since": since.get(item.id),
         "outcome": finding.outcome.value,
         "verdict": ruling.verdict.value,
         "reason": finding.reason,

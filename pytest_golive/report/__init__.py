@@ -7,6 +7,7 @@ rendering it again: what the signed evidence would not have rendered, was put th
 from __future__ import annotations
 
 from pytest_golive.report.render import render
+from pytest_golive.report.signoff import MAX_APPROVALS, presentation
 from pytest_golive.report.verify import MAX_PAGE, Extracted, VerifiedReport, extract, verify
 
-__all__ = ["MAX_PAGE", "Extracted", "VerifiedReport", "extract", "render", "verify"]
+__all__ = ["MAX_APPROVALS", "MAX_PAGE", "Extracted", "VerifiedReport", "extract", "presentation", "render", "verify"]

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import EnvelopeRejected, ReportRejected
-from pytest_golive.report import reading, strip, words
+from pytest_golive.report import reading, signoff, strip, words
 from pytest_golive.signing import dsse
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 EVIDENCE_BEGIN = '<script type="application/vnd.in-toto+dsse" id="golive-evidence">\n'
-APPROVALS_BEGIN = "<!--golive:approvals-->\n"
+APPROVALS_BEGIN = f"{signoff.BEGIN}\n"
 APPROVALS_LIST = '<script type="application/vnd.in-toto.bundle" id="golive-approvals">\n'
-APPROVALS_END = "<!--/golive:approvals-->\n"
+APPROVALS_END = f"{signoff.END}\n"
 ELEMENT_END = "</script>\n"
 PAGE_END = "</body>\n</html>\n"
-_TEMPLATES: Mapping[int, str] = {1: "page-1"}
+_TEMPLATES: Mapping[int, str] = {1: "page-1", 2: "page-2"}
 _PLAIN = bytes(range(0x20, 0x7F)).replace(b"<", b"")
 _HINT = "make it again from the run that it claims to come from"
 
@@ -37,9 +37,10 @@ _HINT = "make it again from the run that it claims to come from"
 @final
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A template and its style, with the digest by which the page lets a browser apply it."""
+    """A template and its style, with the digest by which the page lets a browser apply it; `signoff` writes the approvals."""
 
     template: Template
+    signoff: Template | None
     style: str
     style_digest: str
 
@@ -47,8 +48,8 @@ class _Form:
 def render(envelope: str, approvals: Sequence[str] = ()) -> bytes:
     """The page of one evidence envelope, a line of DSSE JSON; ReportRejected if there is no go-live statement in it.
 
-    Signatures are not looked at: whom to trust is the business of `verify`, which renders again what a trusted key signed.
-    Template 1 has no place to show approvals, and nothing that nobody can see may be in a page, so that approvals are refused.
+    Signatures are not looked at: whom to trust is the business of `verify`, which renders again what a trusted key signed. The
+    approvals are lines of DSSE JSON in any order; each has to be one of exactly this page, or the page is refused.
     """
     payload = _payload(envelope)
     return render_statement(parse(payload), canonical.sha256(payload), envelope, approvals)
@@ -56,13 +57,15 @@ def render(envelope: str, approvals: Sequence[str] = ()) -> bytes:
 
 def render_statement(statement: Mapping[str, Any], digest: str, envelope: str, approvals: Sequence[str] = ()) -> bytes:
     """The page of a statement that was taken out of `envelope`; `digest` is the sha256 of the payload it was parsed from."""
-    if approvals:
-        raise ReportRejected(
-            "the page carries approvals, and template 1 cannot show them", hint="read it with a newer version of pytest-golive"
-        )
     if not envelope.isascii() or envelope.encode("ascii").translate(None, _PLAIN):
         raise ReportRejected("the envelope is not one line of plain text", hint=_HINT)
-    form = _form(_template_version(statement))
+    version = _template_version(statement)
+    if version == 1 and approvals:
+        # nothing that nobody can see may be in a page
+        raise ReportRejected(
+            "the page carries approvals, and template 1 cannot show them", hint="run the gate again and approve its new page"
+        )
+    form = _form(version)
     page = reading.read(statement, digest)
     text = form.template.render(
         page=page,
@@ -73,8 +76,26 @@ def render_statement(statement: Mapping[str, Any], digest: str, envelope: str, a
         approvals_list=APPROVALS_LIST + ELEMENT_END,
         approvals_end=APPROVALS_END,
     )
-    head = words.visible(text).encode("ascii", "xmlcharrefreplace")
-    return b"".join((head, EVIDENCE_BEGIN.encode(), envelope.encode(), b"\n", ELEMENT_END.encode(), PAGE_END.encode()))
+    head = _bytes(text)
+    tail = b"".join((EVIDENCE_BEGIN.encode(), envelope.encode(), b"\n", ELEMENT_END.encode(), PAGE_END.encode()))
+    if form.signoff is not None:
+        # in the text of the page a `<` of others is escaped, so that the region stands in it exactly once
+        before, after = head.split((APPROVALS_BEGIN + APPROVALS_END).encode())
+        shown = hashlib.sha256(b"".join((before, after, tail))).hexdigest()
+        signed = signoff.read(approvals, statement["predicate"]["golive"], evidence=digest, shown=shown)
+        head = b"".join((before, _region(form.signoff, statement["predicate"]["golive"], signed), after))
+    return head + tail
+
+
+def _region(template: Template, golive: Mapping[str, Any], signed: Sequence[signoff.Approval]) -> bytes:
+    """The approvals region: what people read, and the lines that machines read."""
+    block = _bytes(template.render(block=signoff.block(golive, signed)))
+    lines = "".join(f"{one.line}\n" for one in signed)
+    return b"".join((APPROVALS_BEGIN.encode(), block, f"{APPROVALS_LIST}{lines}{ELEMENT_END}{APPROVALS_END}".encode("ascii")))
+
+
+def _bytes(text: str) -> bytes:
+    return words.visible(text).encode("ascii", "xmlcharrefreplace")
 
 
 def parse(payload: bytes) -> dict[str, Any]:
@@ -118,6 +139,10 @@ def _form(version: int) -> _Form:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    template = environment.from_string((room / f"{_TEMPLATES[version]}.html.j2").read_text(encoding="ascii"))
+
+    def compiled(name: str) -> Template:
+        return environment.from_string((room / f"{name}.html.j2").read_text(encoding="ascii"))
+
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _Form(template, style, digest)
+    name = _TEMPLATES[version]
+    return _Form(compiled(name), None if version == 1 else compiled(f"{name}-signoff"), style, digest)

@@ -22,6 +22,7 @@ from pytest_golive.report.render import (
     parse,
     render_statement,
 )
+from pytest_golive.report.signoff import presentation
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey
 
@@ -48,11 +49,17 @@ class Extracted:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedReport:
-    """The statement of a page that verified, its digest, and the fingerprints of the trusted keys that signed it."""
+    """The statement of a page that verified, its digest, and the fingerprints of the trusted keys that signed it.
+
+    `approvals` are the lines of the page, each of which speaks of exactly this evidence and this presentation. Nobody has looked
+    at their signatures yet: whose they are and whether they count is for `approval` to say, which has the roster.
+    """
 
     payload: dict[str, Any]
     payload_sha256: str
     keyids: tuple[str, ...]
+    presentation_sha256: str
+    approvals: tuple[str, ...]
 
 
 def extract(page: bytes) -> Extracted:
@@ -113,7 +120,13 @@ def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
         raise ReportRejected(
             _difference(page, again), hint="the page shows something else than what was signed; do not act on it"
         )
-    return VerifiedReport(payload=statement, payload_sha256=digest, keyids=opened.keyids)
+    return VerifiedReport(
+        payload=statement,
+        payload_sha256=digest,
+        keyids=opened.keyids,
+        presentation_sha256=presentation(page),
+        approvals=found.approvals,
+    )
 
 
 def _is_canonical(statement: dict[str, Any], payload: bytes) -> bool:

@@ -38,6 +38,8 @@ def make_item(id: str = "desk-dry-run-off", **changes: Any) -> dict[str, Any]:
         "kind": "env",
         "acts": False,
         "covers": [],
+        "demand": None,
+        "since": None,
         "outcome": "passed",
         "verdict": "clear",
         "reason": "",
@@ -76,7 +78,7 @@ def make_statement(word: str = "GO", items: Iterable[dict[str, Any]] = (), **cha
     listed = list(items) or [make_item(f"desk-item-{number}") for number in range(4)]
     golive: dict[str, Any] = {
         "schema": 1,
-        "template": 1,
+        "template": 2,
         "target": {"name": "Embedded trading desk", "environment": "production", "demo": True},
         "decision": {
             "word": word,
@@ -108,6 +110,10 @@ def make_statement(word: str = "GO", items: Iterable[dict[str, Any]] = (), **cha
         },
         "journal_head": "e" * 64,
         "previous": None,
+        "changes": None,
+        "signoff": None,
+        "idle_waivers": [],
+        "notices": [],
         "checklists": [{"name": "nija", "title": "NIJA go-live", "owner": "platform", "path": "checklists/nija.yaml"}],
         "items": listed,
         "aside": [],
