@@ -13,7 +13,10 @@ The tree is split by whose fault it is, because that decides what the reader mus
     ├── TrustError             something signed is not to be believed
     │   ├── KeyRefused         a key that is weak, unreadable or unknown
     │   ├── EnvelopeRejected   a DSSE envelope that does not verify
-    │   ├── AttestationRejected a person's statement that does not answer what is asked
+    │   ├── StatementRejected  what a person signed and must not count
+    │   │   ├── AttestationRejected  it does not answer what is asked
+    │   │   ├── WaiverRejected       it excuses nothing
+    │   │   └── ApprovalRejected     it approves nothing
     │   ├── ReportRejected     a sign-off page that does not verify
     │   └── MarkerRejected     a marker that does not verify
     ├── ActivationDenied       a check of the activation said no; no marker was written
@@ -105,8 +108,20 @@ class EnvelopeRejected(TrustError):
     """A DSSE envelope is malformed, or no trusted key signed it."""
 
 
-class AttestationRejected(TrustError):
+class StatementRejected(TrustError):
     """A person's statement is not signed by who it names, out of date, or about something else."""
+
+
+class AttestationRejected(StatementRejected):
+    """An attestation that does not answer what its item asks."""
+
+
+class WaiverRejected(StatementRejected):
+    """A waiver that must not excuse its item."""
+
+
+class ApprovalRejected(StatementRejected):
+    """An approval that must not count for this report."""
 
 
 class ReportRejected(TrustError):
