@@ -8,29 +8,41 @@ beside it. A step that fails stops the later ones and is told in one line.
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import platform
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
-from pytest_golive import __version__, activation, canonical, checklist, hours, manifest, probes, readiness, report, statement
+from pytest_golive import (
+    __version__,
+    activation,
+    canonical,
+    checklist,
+    earlier,
+    hours,
+    manifest,
+    pages,
+    probes,
+    readiness,
+    statement,
+)
+from pytest_golive.comparison import Comparison, compare
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
-from pytest_golive.errors import ActivationDenied, GoliveError, KeyRefused
+from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, KeyRefused
 from pytest_golive.events import ACTIVATED, DEACTIVATED, RUN
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
-from pytest_golive.signing.keys import SessionKey, session_key
+from pytest_golive.signing.keys import PublicKey, SessionKey, session_key
 from pytest_golive.signing.trusted import read_keys, session_key_path
 from pytest_golive.trial import Surroundings
 
@@ -72,6 +84,7 @@ class Closed:
     wall_seconds: float = 0.0
     checks: Sequence[activation.CheckLine] = ()
     drilled: Drilled | None = None
+    comparison: Comparison = field(default_factory=Comparison)
 
 
 @final
@@ -86,7 +99,7 @@ class Closing:
         self.reports = settings.resolve(settings.reports)
         self.journal = Journal(settings.resolve(settings.journal))
         self.turnstile = self.reports / ".turnstile"
-        _make_writable(self.reports)
+        pages.make_writable(self.reports)
         self._tree = manifest.Tree()
         self._looking = threading.Thread(target=self._look_at_tree, name="golive-git", daemon=True)
         self._looking.start()
@@ -117,8 +130,9 @@ class Closing:
             # first of all: whatever cannot be written after this, real trading is off
             if activate and (why := _against(decision)):
                 closed = replace(closed, withdrawn=self._withdraw(why, decision.at, run))
-            envelope, digest = self._sign(decision, checklists=checklists, run=run, total=total)
-            closed = replace(closed, report=self._write_page(decision, envelope))
+            closed = replace(closed, comparison=self._compare(decision, checklists, run.phases))
+            envelope, digest = self._sign(decision, checklists=checklists, run=run, total=total, comparison=closed.comparison)
+            closed = replace(closed, report=pages.write(self.reports, decision, envelope))
             self._journal_run(decision, closed, run, digest)
             if not (activate and decision.word.permits):
                 return closed
@@ -138,13 +152,38 @@ class Closing:
             "operator": self.operator(run.operator),
             "report": str(closed.report),
             "evidence": evidence,
+            "target": self._settings.target.name,
+            "environment": self._settings.environment,
             "decides": run.gates and not run.partial,
         }
         self.journal.append(RUN, detail, decision.at)
 
-    def _sign(self, decision: Decision, *, checklists: Sequence[Checklist], run: RunFacts, total: float) -> tuple[str, str]:
-        """The signed envelope of a decision, as one line, and the digest of the statement in it."""
+    def _compare(self, decision: Decision, checklists: Sequence[Checklist], phases: Sequence[Phase]) -> Comparison:
+        """What is otherwise than in the run before; a journal that is broken is told as what it is."""
         settings = self._settings
+        place = {"target": settings.target.name, "environment": settings.environment}
+        try:
+            before = earlier.newest(self.journal.entries(), self._counting(), **place)
+        except JournalError as error:
+            return Comparison(trouble=error.message)
+        return compare(decision, checklists, phases, before)
+
+    def _counting(self) -> Sequence[PublicKey]:
+        """The keys whose statements count here: those that are named, else that of this user."""
+        named = self._settings.activation.trusted_keys
+        return read_keys(self._settings.resolve(named)) if named else (self.signer.public,)
+
+    def _sign(
+        self,
+        decision: Decision,
+        *,
+        checklists: Sequence[Checklist],
+        run: RunFacts,
+        total: float,
+        comparison: Comparison | None = None,
+    ) -> tuple[str, str]:
+        """The signed envelope of a decision, as one line, and the digest of the statement in it."""
+        settings, compared = self._settings, comparison or Comparison()
         payload = statement.build(
             decision,
             checklists=checklists,
@@ -166,6 +205,12 @@ class Closing:
                 versions={"pytest-golive": __version__, "python": platform.python_version(), **run.versions},
             ),
             journal_head=self.journal.head()[1],
+            previous=compared.previous,
+            changes=compared.changes,
+            since=compared.since,
+            notices=[{"what": "The journal cannot be read", "at": decision.at, "by": "", "reason": why}]
+            if (why := compared.trouble)
+            else [],
         )
         return dsse.sign(payload, self.signer), canonical.sha256(payload)
 
@@ -251,21 +296,6 @@ class Closing:
         )
         return True
 
-    def _write_page(self, decision: Decision, envelope: str) -> Path:
-        stamp = decision.at.strftime("%Y%m%dT%H%M%SZ")
-        word = decision.word.value.lower().replace(" ", "-")
-        page = report.render(envelope)
-        for attempt in range(100):
-            folder = self.reports / (f"{stamp}-{word}" + (f"-{attempt}" if attempt else ""))
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            path = folder / "report.html"
-            _write(path, page)
-            return path
-        raise GoliveError(f"{self.reports} holds too many reports of this second", hint="run again")
-
 
 def prepare(settings: Settings, environ: Mapping[str, str], *, activating: bool = True) -> Closing:
     """What a run needs at its end, made ready at its start, so that nobody waits for minutes to hear of a missing right.
@@ -308,7 +338,7 @@ def activate_report(
     """Activate from the signed evidence of an earlier run: its age, its environment and the activation items are judged now."""
     _refuse_overtaken(envelope, Journal(settings.resolve(settings.journal)))
     paths = checklist.find(settings.checklists, settings.root, settings.path.name)
-    checklists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
+    checklists = checklist.load(paths, root=Path.cwd(), **settings.variables)
     surroundings = Surroundings(
         root=settings.root,
         environ=environ,
@@ -358,42 +388,6 @@ def _seconds_of(rulings: Sequence[Ruling]) -> float:
     """The time of all looks together, in seconds; one that several items share counts once."""
     looks = {id(evidence): evidence.seconds for ruling in rulings if (evidence := ruling.finding.evidence) is not None}
     return sum(looks.values())
-
-
-def _make_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _trial_file(folder):
-            pass
-    except OSError as error:
-        raise GoliveError(
-            f"{folder}: reports cannot be written here: {error.strerror}",
-            hint="make the folder writable, or set reports: in golive.yaml",
-        ) from None
-
-
-@contextlib.contextmanager
-def _trial_file(folder: Path) -> Iterator[None]:
-    path = folder / f".golive-{secrets.token_hex(4)}"
-    path.touch(exist_ok=False)
-    try:
-        yield
-    finally:
-        path.unlink()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_suffix(".part")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def login() -> str:

@@ -94,7 +94,10 @@ class Activation(_Strict):
 
 
 class Settings(_Strict):
-    """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was."""
+    """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was.
+
+    `declared` are the variables of the target as they are written, without the values of the environment.
+    """
 
     version: Literal[1] = 1
     environment: str = "production"
@@ -119,6 +122,7 @@ class Settings(_Strict):
 
     path: Path = Field(default=Path(FILE_NAME), exclude=True)
     sha256: str = Field(default="", exclude=True)
+    declared: dict[str, Any] = Field(default_factory=dict, exclude=True)
 
     @property
     def root(self) -> Path:
@@ -128,6 +132,11 @@ class Settings(_Strict):
     def resolve(self, path: str) -> Path:
         """An absolute path for a path as it is written in the file."""
         return (self.root / path).absolute()
+
+    @property
+    def variables(self) -> dict[str, Mapping[str, Any]]:
+        """The variables of the target, in both forms that `checklist.load` asks for."""
+        return {"variables": self.target.variables, "declared": self.declared}
 
     @property
     def marker(self) -> Path:
@@ -150,7 +159,7 @@ class Settings(_Strict):
         return tuple(self.resolve(stop) for stop in self.stops)
 
 
-_OURS = ("path", "sha256")
+_OURS = ("path", "sha256", "declared")
 _ADDRESSES = ("target", "checklists", "reports")
 """Settings that only a run of the gate needs."""
 
@@ -187,6 +196,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool =
             hint="look at the file's owner and mode",
         ) from None
     faults: list[Fault] = []
+    declared: dict[str, Any] = {}
 
     def report(spot: yaml12.Spot, message: str) -> None:
         faults.append(Fault(file=file, line=spot[0], column=spot[1], message=message))
@@ -202,6 +212,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool =
             if ours in value:
                 report(yaml12.spot_of(value, (ours,)), f"unknown key {ours!r}{closest(ours, tuple(Settings.model_fields))}")
         known = environ if probing else _Lenient(environ)
+        declared = _variables(value)
         for key, part in list(value.items()):
             value[key] = _with_environment(part, known if key in _ADDRESSES else environ, report, yaml12.spot_of(value, (key,)))
         _refuse_unfit_text(value, (1, 1), report)
@@ -210,7 +221,14 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool =
         _cross_check(settings, value, report)
     if faults or settings is None:
         raise ConfigError(faults, hint="correct the lines above; docs/checklists.md lists every setting")
-    return settings.model_copy(update={"path": path.absolute(), "sha256": hashlib.sha256(raw).hexdigest()})
+    return settings.model_copy(update={"path": path.absolute(), "sha256": hashlib.sha256(raw).hexdigest(), "declared": declared})
+
+
+def _variables(value: Any) -> dict[str, Any]:
+    """The variables of the target as they are written; one that is malformed is the model's to refuse."""
+    target = value.get("target")
+    variables = target.get("variables") if isinstance(target, dict) else None
+    return dict(variables) if isinstance(variables, dict) else {}
 
 
 def _refuse_unfit_text(value: Any, at: yaml12.Spot, report: Any) -> None:

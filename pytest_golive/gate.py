@@ -52,7 +52,7 @@ class Gate:
             self.settings = config.load(self._settings_path())
             self.phases = self._phases()
             paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
-            self.checklists = checklist.load(paths, root=Path(pytest_config.rootpath), variables=self.settings.target.variables)
+            self.checklists = checklist.load(paths, root=Path(pytest_config.rootpath), **self.settings.variables)
             if self.worker and self._digests() != pytest_config.workerinput["golive_digests"]:  # type: ignore[attr-defined]
                 raise Misuse("settings or checklists changed while the run began", hint="run pytest --golive again")
             self.redactor = Redactor.from_environment(os.environ)

@@ -185,7 +185,10 @@ class Judgement:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One line of a checklist, bound to its target and ready to be probed."""
+    """One line of a checklist, bound to its target and ready to be probed.
+
+    `demand` is the digest of what it asks (kind, fields and expectation), by which a waiver is bound and a change is told.
+    """
 
     id: str
     declared: str
@@ -207,6 +210,7 @@ class Item:
     eventually: Eventually | None = None
     window: float | None = None
     acts: bool = False
+    demand: str = ""
 
 
 @final

@@ -69,10 +69,9 @@ def build(
     target: TargetRecord,
     run: RunRecord,
     journal_head: str,
-    previous: Mapping[str, str] | None = None,
+    previous: Mapping[str, Any] | None = None,
     changes: Mapping[str, Any] | None = None,
     since: Mapping[str, str] | None = None,
-    demands: Mapping[str, str] | None = None,
     signoff: Mapping[str, Any] | None = None,
     idle_waivers: Sequence[Mapping[str, Any]] = (),
     notices: Sequence[Mapping[str, Any]] = (),
@@ -80,9 +79,9 @@ def build(
     """The canonical bytes of the statement about one run.
 
     What the page of template 2 shows beside the decision: `previous` is the last signed run and `changes` the difference to it,
-    null if there was none; `since` tells by item id since when an item has not been clear, `demands` by item id the digest of
-    what is demanded; `signoff` is the quorum that is asked, null if none is; `idle_waivers` are those that excused nothing, and
-    `notices` loud lines that stand on every page until somebody has reviewed them.
+    null if there was none (`previous.lost` says why its page could not be compared with); `since` tells by item id since when an
+    item has not been clear; `signoff` is the quorum that is asked, null if none is; `idle_waivers` are those that excused
+    nothing, and `notices` loud lines that stand on every page until somebody has reviewed them.
     """
     subject: list[dict[str, Any]] = [{"name": "release-manifest.json", "digest": {"sha256": manifest.sha256}}]
     # what was tested is the commit only if nothing differed from it; else the manifest alone names it
@@ -121,7 +120,7 @@ def build(
                     "idle_waivers": list(idle_waivers),
                     "notices": list(notices),
                     "checklists": [_checklist(one) for one in checklists],
-                    "items": [_item(ruling, since or {}, demands or {}) for ruling in decision.rulings],
+                    "items": [_item(ruling, since or {}) for ruling in decision.rulings],
                     "aside": [_aside(ruling) for ruling in decision.aside],
                 },
             },
@@ -153,7 +152,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _item(ruling: Ruling, since: Mapping[str, str], demands: Mapping[str, str]) -> dict[str, Any]:
+def _item(ruling: Ruling, since: Mapping[str, str]) -> dict[str, Any]:
     item, finding, waiver = ruling.item, ruling.finding, ruling.waiver
     return {
         "id": item.id,
@@ -175,7 +174,7 @@ def _item(ruling: Ruling, since: Mapping[str, str], demands: Mapping[str, str]) 
         "kind": item.kind,
         "acts": item.acts,
         "covers": list(item.covers),
-        "demand": demands.get(item.id),
+        "demand": item.demand or None,
         "since": since.get(item.id),
         "outcome": finding.outcome.value,
         "verdict": ruling.verdict.value,

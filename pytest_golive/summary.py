@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_golive import canonical
 from pytest_golive.model import Checklist, Ruling, Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def text(closed: Closed, settings: Settings, checklists: Sequence[Checklist] = (
         "demo": settings.target.demo,
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "items": [_item(ruling) for ruling in decision.rulings],
+        "previous": _plain(closed.comparison.previous),
+        "changes": _plain(closed.comparison.changes),
         "departures": [
             {"checklist": one.name, "item": each.item, "what": each.what, "reason": each.reason}
             for one in checklists
@@ -50,6 +53,11 @@ def text(closed: Closed, settings: Settings, checklists: Sequence[Checklist] = (
         "activation_checks": [[check.name, check.ok, check.line] for check in closed.checks],
     }
     return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """The value as the signed statement writes it."""
+    return json.loads(canonical.dumps(value))
 
 
 def _drill(drilled: Drilled | None) -> dict[str, Any] | None:

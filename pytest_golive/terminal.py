@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from pytest_golive import comparison
 from pytest_golive.decision import UNSEEN
 from pytest_golive.model import Checklist, Decision, Outcome, Ruling, Verdict, Word
 
@@ -106,6 +107,8 @@ def ending(closed: Closed, next_step: str) -> Iterator[Line]:
     """The verdict, the paths, and what to do next."""
     decision = closed.decision
     yield Line(f"  {decision.word}  {' '.join(decision.reasons)}", _word_colour(decision.word), bold=True)
+    if compared := comparison.in_words(closed.comparison):
+        yield Line(f"  {_flat(compared)}")
     if closed.sum_seconds:
         yield Line(f"  Probes: {closed.sum_seconds:.1f} s of looking in {closed.wall_seconds:.1f} s.")
     if closed.report is not None:

@@ -21,10 +21,13 @@ from pytest_golive.model import Checklist
 __all__ = ["find", "load"]
 
 
-def load(paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any]) -> tuple[Checklist, ...]:
+def load(
+    paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any], declared: Mapping[str, Any] | None = None
+) -> tuple[Checklist, ...]:
     """The checklists of all files, bound to the target's variables; `ChecklistError` with every fault of every file.
 
-    `root` is the folder that the paths in messages and reports start from.
+    `root` is the folder that the paths in messages and reports start from. `declared` are the variables as they are written,
+    before the environment's values were put in: what an item demands does not change with the port that its target has today.
     """
     if not paths:
         raise ChecklistError(
@@ -38,7 +41,9 @@ def load(paths: Sequence[Path], *, root: Path, variables: Mapping[str, Any]) -> 
         layer = LayerReader(path, root, faults).read()
         if layer is None:
             continue
-        checklist = Reader(file=shown, variables=variables, faults=faults).read(layer, sound=len(faults) == before)
+        checklist = Reader(file=shown, variables=variables, faults=faults, declared=declared).read(
+            layer, sound=len(faults) == before
+        )
         if checklist is not None:
             checklists.append(checklist)
     hold_together(checklists, faults, complete=len(checklists) == len(paths))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
-from pytest_golive import expect, probes, yaml12
+from pytest_golive import canonical, expect, probes, yaml12
 from pytest_golive.checklist.fields import ITEM_KEYS, ItemFields, printable
 from pytest_golive.checklist.layers import Entry, Layer
 from pytest_golive.errors import Fault
@@ -25,6 +25,7 @@ class Reader:
     file: str
     variables: Mapping[str, Any]
     faults: list[Fault]
+    declared: Mapping[str, Any] | None = None
 
     def report(self, spot: yaml12.Spot, message: str) -> None:
         """Enter a fault; a spot may lie in a file that this one extends."""
@@ -76,7 +77,7 @@ class Reader:
                 bound = substitute(entry, {**self.variables, **binding}, self.report, entry.spot)
             item = self._bind(bound, kind, binding, source, checklist)
             if item is not None:
-                yield item
+                yield replace(item, demand=self._demand(entry, bound, kind, binding))
 
     def _kind(self, entry: LocatedDict) -> str | None:
         kinds = []
@@ -127,6 +128,12 @@ class Reader:
 
     def _at_item(self, entry: LocatedDict) -> Callable[[yaml12.Spot, str], None]:
         return lambda spot, message: self.report(entry.spot if spot == (1, 1) else spot, message)
+
+    def _demand(self, entry: LocatedDict, bound: LocatedDict, kind: str, binding: Mapping[str, Any]) -> str:
+        """The digest of what the item asks: with the target's variables, but without what the environment put into them."""
+        if entry.templated and self.declared is not None:
+            bound = substitute(entry, {**self.variables, **self.declared, **binding}, lambda spot, message: None, entry.spot)
+        return canonical.digest({"kind": kind, "fields": bound[kind], "expect": bound["expect"]})
 
     def _bind(self, entry: LocatedDict, kind: str, binding: Mapping[str, Any], source: Entry, checklist: str) -> Item | None:
         fields = fit(ItemFields, _filled(entry, source.filler), self._at_item(entry))

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if a statement was written."""
     settings = load_settings(options, probing=True)
     paths = checklist.find(settings.checklists, settings.root, settings.path.name)
-    lists = checklist.load(paths, root=Path.cwd(), variables=settings.target.variables)
+    lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
     item = attesting.find(lists, options.item)
     signer = _signer(options.key)
     now = datetime.now(UTC).replace(microsecond=0)
