@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import itertools
-import json
-import os
-import selectors
-import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,117 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_golive import report
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
-)
-
-
-class Chromium:
-    """A headless browser that is spoken to over two pipes, in its own debugging protocol."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        down_read, self._down = os.pipe()
-        self._up, up_write = os.pipe()
-        # the browser reads commands from descriptor 3 and answers on descriptor 4
-        shell = f'exec "$@" 3<&{down_read} 4>&{up_write}'
-        self._process = subprocess.Popen(
-            ["bash", "-c", shell, "bash", program, *FLAGS, f"--user-data-dir={profile}"],
-            pass_fds=(down_read, up_write),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        os.close(down_read)
-        os.close(up_write)
-        self._numbers = itertools.count(1)
-        self._buffer = b""
-        self._ready = selectors.DefaultSelector()
-        self._ready.register(self._up, selectors.EVENT_READ)
-        self.events: list[dict[str, Any]] = []
-
-    def close(self) -> None:
-        """End the browser and everything that it started."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=20)
-        self._ready.close()
-        os.close(self._down)
-        os.close(self._up)
-
-    def _message(self, deadline: float) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            if not self._ready.select(max(0.0, deadline - time.monotonic())):
-                raise TimeoutError("the browser did not answer in time")
-            chunk = os.read(self._up, 1 << 20)
-            if not chunk:
-                raise ConnectionError("the browser has gone away")
-            self._buffer += chunk
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        decoded: dict[str, Any] = json.loads(message)
-        return decoded
-
-    def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
-        """The result of one command; events that come meanwhile are kept."""
-        number = next(self._numbers)
-        command = {"id": number, "method": method, "params": params, **({"sessionId": session} if session else {})}
-        text = json.dumps(command).encode() + b"\0"
-        while text:
-            text = text[os.write(self._down, text) :]
-        deadline = time.monotonic() + 60
-        while (message := self._message(deadline)).get("id") != number:
-            self.events.append(message)
-        if "error" in message:
-            raise RuntimeError(f"{method}: {message['error']}")
-        result: dict[str, Any] = message["result"]
-        return result
-
-    def wait(self, session: str, method: str) -> None:
-        """Wait until an event of this name has come from the tab."""
-        deadline = time.monotonic() + 60
-        while not any(event.get("sessionId") == session and event["method"] == method for event in self.events):
-            self.events.append(self._message(deadline))
-
-
-class Tab:
-    """One page, opened at a given size and in a given colour scheme."""
-
-    def __init__(self, browser: Chromium, path: Path, *, width: int, height: int, dark: bool, fragment: str) -> None:
-        self._browser = browser
-        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.call("Page.enable")
-        self.call("Network.enable")
-        self.call("Runtime.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        scheme = "dark" if dark else "light"
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.as_uri() + fragment)
-        browser.wait(self.session, "Page.loadEventFired")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of one command to this tab."""
-        return self._browser.call(method, self.session, **params)
-
-    def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression, which the debugger may run although the page itself may not."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """What this tab has told so far."""
-        return [event for event in self._browser.events if event.get("sessionId") == self.session]
-
+from tests.chromium import Chromium, Tab, chromium
 
 Open = Callable[..., Tab]
 
@@ -137,15 +18,8 @@ Open = Callable[..., Tab]
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """One browser for all tests of this file."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip(f"none of {', '.join(names)} is installed")
-    chromium = Chromium(program, tmp_path_factory.mktemp("profile"))
-    try:
-        yield chromium
-    finally:
-        chromium.close()
+    with chromium(tmp_path_factory.mktemp("profile")) as started:
+        yield started
 
 
 @pytest.fixture
@@ -223,9 +97,8 @@ def test_style_applies_and_nothing_is_asked_for(nogo: dict[str, Any], show: Open
     """The policy lets the style through, nothing violates it, and no request is made but for the file itself."""
     tab = show(nogo)
     assert tab.ask("getComputedStyle(document.querySelector('.band')).display") == "flex"
-    requests = [event["params"]["request"]["url"] for event in tab.events if event["method"] == "Network.requestWillBeSent"]
-    assert [url.partition(":")[0] for url in requests if not url.startswith("data:")] == ["file"]
-    assert not [event for event in tab.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+    assert [url.partition(":")[0] for url in tab.requests] == ["file"]
+    assert not tab.complaints
 
 
 def test_every_item_has_one_node(nogo: dict[str, Any], show: Open) -> None:
@@ -275,7 +148,7 @@ def test_print_holds_every_item_and_its_evidence(nogo: dict[str, Any], show: Ope
     """The printed page has every id, the word, the digests of failing evidence and "Not signed", without opening anything."""
     pypdf = pytest.importorskip("pypdf")
     tab = show(nogo)
-    pdf = tab_pdf(tab)
+    pdf = tab.pdf()
     text = "".join("".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).split())
     items = nogo["predicate"]["golive"]["items"]
     assert [one["id"] for one in items if one["id"].replace(" ", "") not in text] == []
@@ -283,11 +156,6 @@ def test_print_holds_every_item_and_its_evidence(nogo: dict[str, Any], show: Ope
     assert items[3]["evidence"]["sha256"] in text
     assert "NO-GO" in text
     assert "Notsigned" in text
-
-
-def tab_pdf(tab: Tab) -> bytes:
-    """The page as it is printed on A4, without backgrounds."""
-    return base64.b64decode(tab.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)["data"])
 
 
 def test_a_link_to_a_far_card_shows_it(
