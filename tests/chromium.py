@@ -1,7 +1,7 @@
 """A headless Chromium, spoken to over two pipes in its own protocol, and the tabs that tests open in it.
 
-A hundred lines of our own instead of a driver: a driver speaks the same protocol, brings a browser of its own or asks for one, and
-could not look into a page whose content policy forbids scripts any better than this.
+A hundred lines of our own instead of a driver: a driver speaks the same protocol, brings a browser of its own or asks for one,
+and could not look into a page whose content policy forbids scripts any better than this.
 """
 
 from __future__ import annotations
