@@ -69,7 +69,8 @@ class Activation(_Strict):
     """Where the marker is written, how long it lives, how old the evidence may be, and whose keys count.
 
     `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts. `windows` are the
-    times at which an activation is possible (`mon-fri 08:00-18:00 Europe/Berlin`); none means always.
+    times at which an activation is possible (`mon-fri 08:00-18:00 Europe/Berlin`); none means always. `place` says whether the
+    evidence must have been made on this machine and in this folder, or may come from `any`, such as a pipeline.
     """
 
     marker: str = "go_live.active"
@@ -79,6 +80,7 @@ class Activation(_Strict):
     trusted_keys: str = ""
     answers: Answers = Answers()
     windows: list[str] = Field(default_factory=list)
+    place: Literal["same", "any"] = "same"
 
     @field_validator("windows")
     @classmethod
@@ -91,6 +93,25 @@ class Activation(_Strict):
     @classmethod
     def _duration(cls, value: Any) -> Any:
         return _seconds(value)
+
+
+class Signoff(_Strict):
+    """Whether approvals are demanded whatever the roster says, and how long one may live at most."""
+
+    required: bool = False
+    max_approval: Duration = 24 * 3600.0
+
+    @field_validator("max_approval", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> Any:
+        return _seconds(value)
+
+    @field_validator("max_approval")
+    @classmethod
+    def _lives(cls, value: float) -> float:
+        if value <= 0:
+            raise ValueError("an approval that lives for no time approves nothing: write 24h")
+        return value
 
 
 class Settings(_Strict):
@@ -114,6 +135,7 @@ class Settings(_Strict):
     mode: dict[str, ModeSwitch] = Field(default_factory=dict)
     stops: list[str] = Field(default=["EMERGENCY_STOP"])
     activation: Activation = Activation()
+    signoff: Signoff = Signoff()
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"
     journal: str = "reports/journal.jsonl"

@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 _EXAMPLE = 'key = "ssh-ed25519 AAAA…", valid_until = 2027-01-01T00:00:00Z'
 _TOP = ("version", "roles", "persons", "quorum")
-_PERSON = ("name", "roles", "keys")
+_PERSON = ("name", "roles", "keys", "logins")
 _KEY = ("key", "valid_from", "valid_until")
 _QUORUM = ("persons", "roles", "operator_counts")
 
@@ -49,12 +49,16 @@ class RosterKey:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who may sign: an id for files, a name for people, roles, and keys."""
+    """Somebody who may sign: an id for files, a name for people, roles, and keys.
+
+    `logins` are further names under which this person may have run the gate, so that an operator is known again.
+    """
 
     id: str
     name: str
     roles: tuple[str, ...]
     keys: tuple[RosterKey, ...]
+    logins: tuple[str, ...] = ()
 
 
 @final
@@ -168,7 +172,12 @@ class _Reader:
             self._fault(f"{where}.keys must be a list of tables with at least one: keys = [{{{_EXAMPLE}}}]", near)
             listed = []
         keys = [self._key(entry, f"{where}.keys[{number}]", near) for number, entry in enumerate(listed)]
-        return Person(id=identity, name=str(name), roles=roles, keys=tuple(key for key in keys if key is not None))
+        logins = fields.get("logins", [])
+        if not isinstance(logins, list) or not all(isinstance(login, str) and login.strip() for login in logins):
+            self._fault(f'{where}.logins must be a list of the names under which this person runs the gate: ["ann"]', near)
+            logins = []
+        told = tuple(key for key in keys if key is not None)
+        return Person(id=identity, name=str(name), roles=roles, keys=told, logins=tuple(logins))
 
     def _key(self, entry: Any, where: str, near: str) -> RosterKey | None:
         if not isinstance(entry, dict):
@@ -217,7 +226,8 @@ class _Reader:
         if not isinstance(wanted, dict) or not all(_count(number) for number in wanted.values()):
             self._fault(f"{where}.roles must be a table of a role and how many of it: {{ qa = 1, operations = 1 }}", near)
             wanted = {}
-        number = fields.get("persons", 1)
+        # one of qa and one of operations are two people, unless the roster says in so many words that one may do
+        number = fields.get("persons", max(1, sum(wanted.values())))
         if not _count(number):
             self._fault(f"{where}.persons must be a whole number from 1", near)
             number = 1
