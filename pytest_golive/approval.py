@@ -133,8 +133,8 @@ class Standing:
 
     @property
     def approved_by(self) -> tuple[str, ...]:
-        """Who approved it, as `name (role)`, without those who do not count."""
-        return tuple(sorted(one.who for one in self.believed if not one.aside))
+        """Who approved it, as `id (role)`, without those who do not count."""
+        return tuple(sorted(f"{one.person.id} ({one.approval.role})" for one in self.believed if not one.aside))
 
     @property
     def line(self) -> str:
@@ -149,7 +149,7 @@ class Standing:
             return f"the quorum of {self.environment} is open: missing {', '.join(one.words for one in self.missing)}{notes}"
         if not self.demanded:
             return f"no quorum is demanded for {self.environment}{notes}"
-        return f"approved by {', '.join(self.approved_by)}{notes}"
+        return f"approved by {', '.join(one.who for one in self.believed if not one.aside)}{notes}"
 
     @property
     def next_step(self) -> str:

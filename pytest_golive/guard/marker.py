@@ -40,8 +40,9 @@ _TEXT = re.compile(r'"([ !#-\[\]-~]{0,200})"')
 _COUNT = re.compile(r"[1-9][0-9]{0,17}")
 _SIGNATURE = re.compile(rb'- "([A-Za-z0-9+/]{86,96}={0,2})"')
 _HINT = "remove the marker and activate again"
-_TEXTS = ("operator", "environment", "activation_id", "host", "commit", "manifest", "config", "report", "journal_head")
+_TEXTS = ("operator", "environment", "activation_id", "host", "commit", "manifest", "config", "report", "roster", "journal_head")
 _TIMES = ("timestamp", "not_before", "expires")
+_LISTS = ("allowed_profiles", "approved_by")
 
 
 @final
@@ -49,9 +50,10 @@ _TIMES = ("timestamp", "not_before", "expires")
 class Marker:
     """What one activation permits: where, for which profiles, from when until when, on the strength of what.
 
-    Times are UTC. `counter` counts activations from 1. `manifest`, `config`, `report` are sha256 digests, `report` that
-    of the evidence payload, `journal_head` the digest of the newest journal record; `host` is empty if any machine may
-    use the marker. MarkerRejected for values that cannot be written plainly.
+    Times are UTC. `counter` counts activations from 1. `manifest`, `config`, `report` and `roster` are sha256 digests, `report`
+    that of the evidence payload, `roster` empty where there was none, `journal_head` the digest of the newest journal record;
+    `host` is empty if any machine may use the marker. `approved_by` are the people whose approvals the quorum counted, each as
+    `name (role)`. MarkerRejected for values that cannot be written plainly.
     """
 
     timestamp: datetime
@@ -67,17 +69,22 @@ class Marker:
     manifest: str = ""
     config: str = ""
     report: str = ""
+    roster: str = ""
+    approved_by: tuple[str, ...] = ()
     journal_head: str = ""
 
     def __post_init__(self) -> None:
         texts = {name: getattr(self, name) for name in _TEXTS}
-        for name, text in (*texts.items(), *(("allowed_profiles", profile) for profile in self.allowed_profiles)):
+        listed = ((name, text) for name in _LISTS for text in getattr(self, name))
+        for name, text in (*texts.items(), *listed):
             if not _PRINTABLE.fullmatch(text):
                 raise MarkerRejected(
                     f"{name} of a marker is printable ASCII without quotes and backslashes", hint="write it plainly"
                 )
         if not self.operator or not self.environment or not self.activation_id or not all(self.allowed_profiles):
             raise MarkerRejected("a marker names its operator, environment, activation and profiles", hint=_HINT)
+        if not all(self.approved_by):
+            raise MarkerRejected("a marker names each of its approvers", hint=_HINT)
         if not self.allowed_profiles:
             raise MarkerRejected("a marker allows at least one profile", hint="set allowed_profiles in golive.yaml")
         if not _COUNT.fullmatch(str(self.counter)):
@@ -134,6 +141,9 @@ def _body(marker: Marker) -> bytes:
     def text(value: str) -> str:
         return f'"{value}"'
 
+    def listed(values: Sequence[str]) -> str:
+        return f"[{', '.join(text(value) for value in values)}]"
+
     def time(value: datetime) -> str:
         return text(value.isoformat(timespec="microseconds"))
 
@@ -142,13 +152,15 @@ def _body(marker: Marker) -> bytes:
         f"timestamp: {time(marker.timestamp)}",
         f"operator: {text(marker.operator)}",
         f"environment: {text(marker.environment)}",
-        f"allowed_profiles: [{', '.join(text(profile) for profile in marker.allowed_profiles)}]",
+        f"allowed_profiles: {listed(marker.allowed_profiles)}",
         "schema: 1",
         f"activation_id: {text(marker.activation_id)}",
         f"counter: {marker.counter}",
         f"not_before: {time(marker.not_before)}",
         f"expires: {time(marker.expires)}",
-        *(f"{name}: {text(getattr(marker, name))}" for name in _TEXTS[3:]),
+        *(f"{name}: {text(getattr(marker, name))}" for name in _TEXTS[3:-1]),
+        f"approved_by: {listed(marker.approved_by)}",
+        f"journal_head: {text(marker.journal_head)}",
     ]
     return (_HEADER + "\n".join(lines) + "\n" + _FOOTER).encode("ascii")
 
@@ -160,7 +172,7 @@ def _fields(body: bytes) -> Marker:
         found = {match[1]: match[2] for match in lines if match}
         fields: dict[str, Any] = {name: _text(found[name]) for name in _TEXTS}
         fields |= {name: datetime.fromisoformat(_text(found[name])).astimezone(UTC) for name in _TIMES}
-        fields["allowed_profiles"] = tuple(_TEXT.findall(found["allowed_profiles"]))
+        fields |= {name: tuple(_TEXT.findall(found[name])) for name in _LISTS}
         fields["counter"] = int(found["counter"])
         marker = Marker(**fields)
     except (KeyError, ValueError, TypeError, OverflowError):

@@ -39,7 +39,7 @@ def test_the_text_is_that_of_document_001(marker_with: Any) -> None:
     assert [line.partition(":")[0] for line in lines if line and line[0] not in "#-"] == [
         *("activated", "timestamp", "operator", "environment", "allowed_profiles"),
         *("schema", "activation_id", "counter", "not_before", "expires", "host", "commit", "manifest", "config"),
-        *("report", "journal_head", "golive_signatures"),
+        *("report", "roster", "approved_by", "journal_head", "golive_signatures"),
     ]
     assert "activated: true" in lines
     assert 'allowed_profiles: ["micro"]' in lines
@@ -51,8 +51,9 @@ def test_the_text_is_that_of_document_001(marker_with: Any) -> None:
     profiles=st.lists(st.from_regex(r"[ !#-\[\]-~]{1,20}", fullmatch=True), min_size=1, max_size=4),
     counter=st.integers(1, 10**18 - 1),
     seconds=st.integers(0, 4 * 10**15),
+    approvers=st.lists(st.from_regex(r"[a-z0-9-]{1,64} \([a-z0-9-]{1,64}\)", fullmatch=True), max_size=4),
 )
-def test_yaml_reads_the_same_fields(operator: str, profiles: list[str], counter: int, seconds: int) -> None:
+def test_yaml_reads_the_same_fields(operator: str, profiles: list[str], counter: int, seconds: int, approvers: list[str]) -> None:
     """Our parser and a YAML reader agree on every field of every marker that can be written."""
     moment = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=seconds)
     marker = Marker(
@@ -64,6 +65,7 @@ def test_yaml_reads_the_same_fields(operator: str, profiles: list[str], counter:
         counter=counter,
         not_before=moment,
         expires=moment + timedelta(hours=1),
+        approved_by=tuple(approvers),
     )
     content = render(marker, SIGNER)
     assert parse(content, [SIGNER.public]) == marker

@@ -102,7 +102,8 @@ def test_two_persons_in_two_roles_are_the_quorum(office: Office) -> None:
     ann, ben = office.line("ann", "qa"), office.line("ben", "operations")
     both = office.stand(ann, ben)
     assert both.approved
-    assert both.approved_by == ("Ann Example (qa)", "Ben Example (operations)")
+    assert both.approved_by == ("ann (qa)", "ben (operations)")
+    assert both.line == "approved by Ann Example (qa), Ben Example (operations)"
     assert both == replace(office.stand(ben, ann), believed=both.believed)
     alone = office.stand(ann)
     assert not alone.approved
