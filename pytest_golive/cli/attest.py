@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_golive import attesting, checklist, quantities
-from pytest_golive.cli.shared import load_settings
+from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
-from pytest_golive.signing.key_files import file_key
-from pytest_golive.signing.keys import Signer, session_key
-from pytest_golive.signing.trusted import session_key_path
+from pytest_golive.signing.choice import choose
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("item", metavar="ITEM", help="the item's id")
     parser.add_argument("--role", help="for which of your roles you speak (default: the one that the item asks)")
     parser.add_argument("--comment", default="", metavar="TEXT", help="what you want to say about it; signed too")
-    parser.add_argument("--key", metavar="PATH", help="your OpenSSH private key (default: the session key of this user)")
+    parser.add_argument("--key", metavar="KEY", help=KEY_HELP)
     parser.add_argument("--valid-for", metavar="TIME", help="how long it holds, such as 7d (default: as long as the item allows)")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
@@ -35,10 +32,10 @@ def run(options: argparse.Namespace) -> int:
     paths = checklist.find(settings.checklists, settings.root, settings.path.name)
     lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
     item = attesting.find(lists, options.item)
-    signer = _signer(options.key)
     now = datetime.now(UTC).replace(microsecond=0)
     witnesses = settings.witnesses
     roll = roster.read(witnesses.roster)
+    signer = choose(key=options.key, environ=os.environ, roster=roll, ask_passphrase=ask_passphrase, now=now, session=True)
     made = attesting.draft(
         item,
         root=settings.root,
@@ -95,16 +92,6 @@ def _agreed(*, yes: bool) -> bool:
         return True
     print("golive attest: not confirmed; nothing was signed", file=sys.stderr)
     return False
-
-
-def _signer(path: str | None) -> Signer:
-    if path is None:
-        return session_key(session_key_path(os.environ))
-
-    def asked() -> bytes | None:
-        return getpass.getpass(f"Passphrase of {path}: ").encode() if sys.stdin.isatty() else None
-
-    return file_key(Path(path), asked)
 
 
 def _length(text: str | None) -> timedelta | None:

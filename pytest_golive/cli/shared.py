@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from pytest_golive.signing.keys import PublicKey
 
 
+KEY_HELP = "PATH, agent:FINGERPRINT or kms:URI (default: the key on the roster, from the ssh-agent or ~/.ssh)"
+
+
+def ask_passphrase(prompt: str) -> bytes | None:
+    """What a person types unseen; None where nobody sits."""
+    import getpass
+
+    return getpass.getpass(prompt).encode() if sys.stdin.isatty() else None
+
+
 def load_settings(options: argparse.Namespace, *, probing: bool = False) -> Settings:
     """The settings that the command line, the environment or this folder names."""
     from pytest_golive import config

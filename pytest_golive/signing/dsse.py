@@ -41,16 +41,19 @@ def pae(payload_type: str, body: bytes) -> bytes:
 
 
 def sign(payload: bytes, signer: Signer, payload_type: str = PAYLOAD_TYPE) -> str:
-    """An envelope with one signature, as one line of ASCII JSON."""
+    """An envelope with one signature, as one line of ASCII JSON.
+
+    An SSHSIG is marked as one for whoever verifies by other means; the mark is not signed and decides nothing here.
+    """
+    signature = {
+        "keyid": signer.fingerprint,
+        "sig": base64.b64encode(signer.sign(pae(payload_type, payload))).decode("ascii"),
+        **({"format": "sshsig"} if signer.public.form == "sshsig" else {}),
+    }
     envelope = {
         "payload": base64.b64encode(payload).decode("ascii"),
         "payloadType": payload_type,
-        "signatures": [
-            {
-                "keyid": signer.fingerprint,
-                "sig": base64.b64encode(signer.sign(pae(payload_type, payload))).decode("ascii"),
-            }
-        ],
+        "signatures": [signature],
     }
     return canonical.dumps(envelope).decode("ascii")
 

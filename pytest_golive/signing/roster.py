@@ -6,19 +6,21 @@ at once. A key belongs to one person: two names over one key would let one perso
 
 from __future__ import annotations
 
-import base64
-import binascii
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import Fault, KeyRefused, RosterError
-from pytest_golive.signing.keys import PublicKey
+from pytest_golive.signing.persons import Person, Quorum, Roster, RosterKey
+from pytest_golive.signing.public import Form, PublicKey
+
+__all__ = ["MAX_ROSTER", "NAME", "Person", "Quorum", "Roster", "RosterKey", "content", "parse", "read"]
 
 MAX_ROSTER = 1_000_000
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -27,86 +29,29 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _EXAMPLE = 'key = "ssh-ed25519 AAAA…", valid_until = 2027-01-01T00:00:00Z'
 _TOP = ("version", "roles", "persons", "quorum")
 _PERSON = ("name", "roles", "keys", "logins")
-_KEY = ("key", "valid_from", "valid_until")
+_KEY = ("key", "format", "valid_from", "valid_until", "revoked")
+_FORMS: tuple[Form, ...] = ("raw", "sshsig")
 _QUORUM = ("persons", "roles", "operator_counts")
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RosterKey:
-    """A person's public key and the time for which it counts; an end that is not given does not end it."""
-
-    public: PublicKey
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-
-    def valid_at(self, moment: datetime) -> bool:
-        """Whether the key counts at this moment."""
-        begun = self.valid_from is None or self.valid_from <= moment
-        return begun and (self.valid_until is None or moment < self.valid_until)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Somebody who may sign: an id for files, a name for people, roles, and keys.
-
-    `logins` are further names under which this person may have run the gate, so that an operator is known again.
-    """
-
-    id: str
-    name: str
-    roles: tuple[str, ...]
-    keys: tuple[RosterKey, ...]
-    logins: tuple[str, ...] = ()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quorum:
-    """Whose approvals are enough in one environment: so many distinct persons, and so many of each role among them.
-
-    `operator_counts` says whether the operator of the run may be one of them.
-    """
-
-    persons: int
-    roles: Mapping[str, int]
-    operator_counts: bool = False
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
-    """A whole and valid roster; `sha256` is of the bytes it was read from."""
-
-    sha256: str
-    roles: tuple[str, ...]
-    persons: tuple[Person, ...]
-    quorums: Mapping[str, Quorum]
-
-    @property
-    def public_keys(self) -> tuple[PublicKey, ...]:
-        """Every key that stands on the roster, whether or not it counts at present."""
-        return tuple(key.public for person in self.persons for key in person.keys)
-
-    def holder(self, public: PublicKey) -> tuple[Person, RosterKey] | None:
-        """Who holds this key, by its bytes; None if it is nobody's."""
-        return next(((person, key) for person in self.persons for key in person.keys if key.public == public), None)
 
 
 def read(path: Path) -> Roster:
     """The roster of a file; RosterError with every fault and its line."""
+    return parse(content(path), str(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a roster, one more than is allowed at most; RosterError if there is no such regular file."""
+    hint = "write one: golive roster add (docs/approvals.md), or name another under roster: in golive.yaml"
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_ROSTER + 1)
+        # a pipe in the place of the roster must not keep the gate waiting
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise RosterError([Fault(file=str(path), line=1, column=1, message="is not a regular file")], hint=hint)
+            return stream.read(MAX_ROSTER + 1)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         told = "this roster does not exist" if missing else f"cannot be read: {error.strerror}"
-        raise RosterError(
-            [Fault(file=str(path), line=1, column=1, message=told)],
-            hint="write it (docs/checklists.md, section Attestations), or name another under roster: in golive.yaml",
-        ) from None
-    return parse(raw, str(path))
+        raise RosterError([Fault(file=str(path), line=1, column=1, message=told)], hint=hint) from None
 
 
 def parse(raw: bytes, file: str) -> Roster:
@@ -116,7 +61,7 @@ def parse(raw: bytes, file: str) -> Roster:
             raise ValueError(f"the roster has more than {MAX_ROSTER} bytes")
         text = raw.decode("utf-8")
         table = tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+), column (\d+)", str(error))
         at = (int(line[1]), int(line[2])) if line else (1, 1)
         raise RosterError(
@@ -125,7 +70,7 @@ def parse(raw: bytes, file: str) -> Roster:
     reader = _Reader(file, text)
     roster = reader.roster(table, canonical.sha256(raw))
     if reader.faults:
-        raise RosterError(reader.faults, hint="correct the lines above; docs/checklists.md shows a roster")
+        raise RosterError(reader.faults, hint="correct the lines above; docs/approvals.md shows a roster")
     return roster
 
 
@@ -149,6 +94,7 @@ class _Reader:
         if not persons:
             self._fault("the roster names no person: write a table [persons.ID]", "persons")
         self._one_holder_each(persons)
+        self._one_login_each(persons)
         quorums = {
             environment: self._quorum(environment, fields, roles, persons)
             for environment, fields in self._tables(table.get("quorum", {}), "quorum").items()
@@ -172,12 +118,20 @@ class _Reader:
             self._fault(f"{where}.keys must be a list of tables with at least one: keys = [{{{_EXAMPLE}}}]", near)
             listed = []
         keys = [self._key(entry, f"{where}.keys[{number}]", near) for number, entry in enumerate(listed)]
-        logins = fields.get("logins", [])
-        if not isinstance(logins, list) or not all(isinstance(login, str) and login.strip() for login in logins):
+        return Person(
+            id=identity,
+            name=str(name),
+            roles=roles,
+            keys=tuple(key for key in keys if key is not None),
+            logins=self._logins(fields.get("logins", []), where, near),
+        )
+
+    def _logins(self, value: Any, where: str, near: str) -> tuple[str, ...]:
+        names = value if isinstance(value, list) else [None]
+        if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
             self._fault(f'{where}.logins must be a list of the names under which this person runs the gate: ["ann"]', near)
-            logins = []
-        told = tuple(key for key in keys if key is not None)
-        return Person(id=identity, name=str(name), roles=roles, keys=told, logins=tuple(logins))
+            return ()
+        return tuple(value)
 
     def _key(self, entry: Any, where: str, near: str) -> RosterKey | None:
         if not isinstance(entry, dict):
@@ -189,35 +143,50 @@ class _Reader:
             self._fault(f"{where}.key must be one line of an OpenSSH public key file", near)
             return None
         times: dict[str, datetime] = {}
-        for name in ("valid_from", "valid_until"):
+        for name in ("valid_from", "valid_until", "revoked"):
             if name in entry:
                 moment = entry[name]
                 if isinstance(moment, datetime) and moment.tzinfo is not None:
                     times[name] = moment.astimezone(UTC)
                 else:
                     self._fault(f"{where}.{name} must be a time with a zone, such as 2027-01-01T00:00:00Z", near)
-        if len(times) == 2 and times["valid_from"] >= times["valid_until"]:
+        begins, ends = times.get("valid_from"), times.get("valid_until")
+        if begins and ends and begins >= ends:
             self._fault(f"{where} ends before it begins", near)
+        form = entry.get("format")
+        if form is not None and form not in _FORMS:
+            self._fault(f'{where}.format must be "raw" or "sshsig"', near)
         try:
-            return RosterKey(public=PublicKey.parse(line), **times)
+            public = PublicKey.parse(line)
         except KeyRefused as refused:
-            bits = _rsa_bits(line)
-            strength = f"this RSA key has {bits} bits; " if bits else ""
-            self._fault(f"{where}: {strength}{refused.message} ({refused.hint})", line.strip() or near)
+            self._fault(f"{where}: {refused.message} ({refused.hint})", line.strip() or near)
             return None
+        if public.is_token and form == "raw":
+            self._fault(f'{where}: the key of a token signs in its own form alone: format = "sshsig", or leave it out', near)
+        return RosterKey(public=public.signing_as("sshsig" if form == "sshsig" else "raw"), **times)
 
     def _one_holder_each(self, persons: Iterable[Person]) -> None:
-        holders: dict[PublicKey, str] = {}
+        """Keys are compared by what their private half is, so that a key does not count twice as a token's and as a plain one."""
+        holders: dict[bytes, str] = {}
         for person in persons:
-            for key in person.keys:
-                first = holders.setdefault(key.public, person.id)
-                blob = key.public.line.split()[1]
+            own: set[bytes] = set()
+            for public in (key.public for key in person.keys):
+                blob = public.line.split()[1]
+                first = holders.setdefault(public.material, person.id)
                 if first != person.id:
-                    self._fault(f"the key {key.public.fingerprint} is listed for two persons, {first} and {person.id}", blob)
-            own = [key.public for key in person.keys]
-            for public in dict.fromkeys(own):
-                if own.count(public) > 1:
-                    self._fault(f"persons.{person.id}: the key {public.fingerprint} stands there twice", public.line.split()[1])
+                    self._fault(f"the key {public.fingerprint} is listed for two persons, {first} and {person.id}", blob)
+                elif public.material in own:
+                    self._fault(f"persons.{person.id}: the key {public.fingerprint} stands there twice", blob)
+                own.add(public.material)
+
+    def _one_login_each(self, persons: tuple[Person, ...]) -> None:
+        """The operator of a run is known by a login, a name or an id; two persons behind one of them are nobody."""
+        known: dict[str, str] = {}
+        for person in persons:
+            for name in dict.fromkeys((person.id, person.name, *person.logins)):
+                first = known.setdefault(name, person.id)
+                if first != person.id:
+                    self._fault(f"{name!r} stands for two persons, {first} and {person.id}", f"persons.{person.id}]")
 
     def _quorum(self, environment: str, fields: Mapping[str, Any], known: tuple[str, ...], persons: tuple[Person, ...]) -> Quorum:
         where, near = f"quorum.{environment}", f"quorum.{environment}]"
@@ -236,14 +205,14 @@ class _Reader:
             self._fault(f"{where}.operator_counts must be true or false", near)
         if not wanted and "persons" not in fields:
             self._fault(f"{where} asks for nobody: write persons, roles, or both", near)
-        for role, least in wanted.items():
+        for role in wanted:
             if role not in known:
                 self._fault(f"{where}.roles: the role {role!r} is not one of roles = [{', '.join(known)}]", near)
-            elif (held := sum(role in person.roles for person in persons)) < least:
-                self._fault(f"{where} can never be met: it asks for {least} of {role}, and {held} on the roster hold it", near)
-        if len(persons) < number:
-            self._fault(f"{where} can never be met: it asks for {number} persons of {len(persons)} on the roster", near)
-        return Quorum(persons=number, roles=dict(wanted), operator_counts=counts is True)
+        asked = {role: least for role, least in wanted.items() if role in known}
+        quorum = Quorum(persons=number, roles=asked, operator_counts=counts is True)
+        for gap in quorum.gaps(persons):
+            self._fault(f"{where} can never be met: {gap}", near)
+        return quorum
 
     def _names(self, value: Any, where: str, near: str) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(name, str) and NAME.fullmatch(name) for name in value):
@@ -267,25 +236,9 @@ class _Reader:
     def _fault(self, message: str, near: str) -> None:
         """Keep a fault, with the first line that holds `near`: TOML's own reader does not tell where a value stood."""
         line = next((number for number, text in enumerate(self._lines, 1) if near in text), 1)
-        self.faults.append(Fault(file=self._file, line=line, column=1, message=message))
+        shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in message)
+        self.faults.append(Fault(file=self._file, line=line, column=1, message=shown))
 
 
 def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _rsa_bits(line: str) -> int:
-    """The size of an RSA key in bits; 0 if the line holds none."""
-    words = line.split()
-    if len(words) < 2 or words[0] != "ssh-rsa":
-        return 0
-    try:
-        blob = base64.b64decode(words[1], validate=True)
-    except (binascii.Error, ValueError):
-        return 0
-    parts: list[bytes] = []
-    while len(blob) >= 4 and len(parts) < 3:
-        length = int.from_bytes(blob[:4], "big")
-        parts.append(blob[4 : 4 + length])
-        blob = blob[4 + length :]
-    return int.from_bytes(parts[2], "big").bit_length() if len(parts) == 3 else 0

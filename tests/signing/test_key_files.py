@@ -91,7 +91,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (_text(b""), "holds no private key"),
     "garbage": (_text(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"), "holds no private key"),
     "public": (_text(b"ssh-ed25519 AAAA"), "holds no private key"),
-    "rsa": (_rsa, "of a kind that is not accepted"),
+    "rsa": (_rsa, "this RSA key has 2048 bits"),
     "p384": (_p384, "not accepted"),
 }
 
