@@ -89,7 +89,7 @@ def draft(
         comment=comment,
         signed_at=now,
         expires=now + (asked.valid_for if valid_for is None else valid_for),
-        subjects=probe.digests(root),
+        subjects=probe.digests(root, witnesses.beside),
     )
     return Draft(
         item=item, name=person.name, attested=stated, path=witnesses.folder / f"{stem_of(item.id)}.{chosen}.{person.id}.json"

@@ -45,6 +45,7 @@ from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey, SessionKey, session_key
 from pytest_golive.signing.trusted import read_keys, session_key_path
 from pytest_golive.trial import Surroundings
+from pytest_golive.worktree import Tree, digest_of_files, look_at_tree
 
 VALID_FOR = timedelta(hours=12)
 
@@ -100,15 +101,13 @@ class Closing:
         self.journal = Journal(settings.resolve(settings.journal))
         self.turnstile = self.reports / ".turnstile"
         pages.make_writable(self.reports)
-        self._tree = manifest.Tree()
+        self._tree = Tree()
         self._looking = threading.Thread(target=self._look_at_tree, name="golive-git", daemon=True)
         self._looking.start()
 
     def _look_at_tree(self) -> None:
         settings = self._settings
-        left = (self.reports, self.journal.path, settings.marker, settings.state, *settings.stop_files)
-        locks = [path.with_name(path.name + ".lock") for path in (self.journal.path, settings.state)]
-        self._tree = manifest.look_at_tree(settings.root, beside=[settings.path, *left, *locks])
+        self._tree = look_at_tree(settings.root, beside=settings.beside)
 
     def operator(self, named: str | None) -> str:
         """Who is written down as having run this."""
@@ -226,7 +225,7 @@ class Closing:
             resolved=canonical.digest(self._redactor.facts(settings.model_dump(mode="json"))),
             place=manifest.place(settings.root),
             checklists={one.name: one.sha256 for one in checklists},
-            code={name: manifest.digest_of_files(files) for name, files in probes.code(items, settings.root).items()},
+            code={name: digest_of_files(files) for name, files in probes.code(items, settings.root).items()},
         )
 
     def activate(

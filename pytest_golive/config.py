@@ -141,6 +141,7 @@ class Settings(_Strict):
     journal: str = "reports/journal.jsonl"
     roster: str = "golive.roster.toml"
     attestations: str = "attestations"
+    waivers: str = "waivers"
 
     path: Path = Field(default=Path(FILE_NAME), exclude=True)
     sha256: str = Field(default="", exclude=True)
@@ -171,9 +172,22 @@ class Settings(_Strict):
         return self.resolve(self.activation.state)
 
     @property
+    def beside(self) -> tuple[Path, ...]:
+        """The settings and what the gate leaves behind, whose changes are no dirt in a work tree."""
+        journal = self.resolve(self.journal)
+        left = (self.resolve(self.reports), journal, self.marker, self.state, *self.stop_files)
+        return (self.path, *left, *(path.with_name(path.name + ".lock") for path in (journal, self.state)))
+
+    @property
     def witnesses(self) -> Witnesses:
         """Where people's signed statements are, and which environment they must be meant for."""
-        return Witnesses(roster=self.resolve(self.roster), folder=self.resolve(self.attestations), environment=self.environment)
+        folder, waivers = self.resolve(self.attestations), self.resolve(self.waivers)
+        return Witnesses(
+            roster=self.resolve(self.roster),
+            folder=folder,
+            environment=self.environment,
+            beside=(*self.beside, folder, waivers),
+        )
 
     @property
     def stop_files(self) -> tuple[Path, ...]:

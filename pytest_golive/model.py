@@ -109,11 +109,15 @@ class Eventually:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witnesses:
-    """Where people's signed statements are: whose keys count, the folder they lie in, the environment they must be meant for."""
+    """Where people's signed statements are: whose keys count, the folder they lie in, the environment they must be meant for.
+
+    `beside` are paths whose changes do not make a work tree another one: what the gate itself leaves behind.
+    """
 
     roster: Path
     folder: Path
     environment: str
+    beside: tuple[Path, ...] = ()
 
 
 @final

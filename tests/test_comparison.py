@@ -16,9 +16,10 @@ from pytest_golive import canonical, comparison, earlier, report, statement
 from pytest_golive.comparison import Comparison, Earlier, compare
 from pytest_golive.decision import decide
 from pytest_golive.journal import Journal
-from pytest_golive.manifest import Manifest, Tree
+from pytest_golive.manifest import Manifest
 from pytest_golive.model import Checklist, Decision, Finding, Item, Outcome, Phase, Severity
 from pytest_golive.signing import dsse
+from pytest_golive.worktree import Tree
 from tests.signing.people import hand
 from tests.test_decision import GATE, NOW, item
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_golive import manifest
-from pytest_golive.manifest import look_at_tree
+from pytest_golive import manifest, worktree
+from pytest_golive.worktree import Tree, digest_of_files, look_at_tree
 
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgsign=false"]
 
@@ -71,12 +71,12 @@ def test_what_a_run_leaves_behind_does_not_count(repo: Path) -> None:
 
 def test_what_git_cannot_tell_is_never_the_same_twice(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If git breaks on the way there is no digest that a second look could confirm."""
-    real = manifest._git
+    real = worktree._git
 
     def broken(folder: Path, *words: str) -> bytes | None:
         return real(folder, *words) if words[0] == "rev-parse" else None
 
-    monkeypatch.setattr(manifest, "_git", broken)
+    monkeypatch.setattr(worktree, "_git", broken)
     first, second = look_at_tree(repo), look_at_tree(repo)
     assert first.dirty is None
     assert first.changes != second.changes
@@ -84,7 +84,7 @@ def test_what_git_cannot_tell_is_never_the_same_twice(repo: Path, monkeypatch: p
 
 def test_a_folder_without_git_is_nothing(tmp_path: Path) -> None:
     """Outside of a work tree nothing is claimed."""
-    assert look_at_tree(tmp_path) == manifest.Tree()
+    assert look_at_tree(tmp_path) == Tree()
 
 
 def test_a_place_is_a_folder_of_a_machine(tmp_path: Path) -> None:
@@ -100,5 +100,5 @@ def test_files_are_digested_with_their_names(tmp_path: Path) -> None:
     one, two = tmp_path / "one.py", tmp_path / "two.py"
     one.write_text("x")
     two.write_text("x")
-    digests = {manifest.digest_of_files(files) for files in ([one], [two], [one, two], [], [tmp_path / "gone.py"])}
+    digests = {digest_of_files(files) for files in ([one], [two], [one, two], [], [tmp_path / "gone.py"])}
     assert len(digests) == 5

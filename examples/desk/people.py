@@ -45,7 +45,7 @@ def attend(settings_path: Path, environ: Mapping[str, str]) -> Sequence[str]:
         paths = checklist.find(settings.checklists, settings.root, settings.path.name)
         if not any(b"attestation:" in path.read_bytes() for path in paths):
             return ()
-        lists = checklist.load(paths, root=settings.root, variables=settings.target.variables)
+        lists = checklist.load(paths, root=settings.root, **settings.variables)
     except (GoliveError, OSError):
         return ()
     try:

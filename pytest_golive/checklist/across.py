@@ -32,13 +32,17 @@ def hold_together(checklists: Sequence[Checklist], faults: list[Fault], *, compl
             instances.add(item.id)
             if first.place != item.place:
                 report(item, f"the id {item.declared!r} is already used in {first.place}")
-            if wanted := (*item.requires, *probes.parts(item.probe)):
+            if wanted := probes.rests_on(item):
                 needs[item.declared] = wanted
     known = frozenset(declared)
     for identity, wanted in needs.items():
         for other in wanted:
             if other not in known and complete:
                 report(declared[identity], f"{identity!r} needs {other!r}, which no list declares{closest(other, known)}")
+    for item in {item.declared: item for checklist in checklists for item in checklist.items}.values():
+        for other in probes.revoking(item.probe):
+            if other in declared and declared[other].kind == "attestation":
+                report(item, f"revoked_by: {other!r} is a person's statement too; only what a machine looks at revokes one")
     for circle in _circles(needs):
         report(declared[circle[0]], f"these items need each other in a circle: {' -> '.join(circle)}")
 

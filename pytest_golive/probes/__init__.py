@@ -113,6 +113,16 @@ def parts(probe: Probe) -> tuple[str, ...]:
     return tuple(getattr(probe, "items", ())) if getattr(probe, "word", "") == "all_of" else ()
 
 
+def revoking(probe: Probe) -> tuple[str, ...]:
+    """The declared ids of the items that void what a person has stated; empty for every kind that asks nobody."""
+    return tuple(getattr(probe, "revoked_by", ())) if getattr(probe, "word", "") == "attestation" else ()
+
+
+def rests_on(item: Item) -> tuple[str, ...]:
+    """The declared ids of everything that must have a finding before this item can have one."""
+    return (*item.requires, *parts(item.probe), *revoking(item.probe))
+
+
 def composed(probe: Probe, outcomes: Mapping[str, Outcome]) -> Facts:
     """The facts of a probe that has `parts`, from what was seen of each of them."""
     return cast("AllOf", probe).facts(outcomes)

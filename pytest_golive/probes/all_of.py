@@ -9,14 +9,7 @@ from pydantic import AfterValidator, Field
 
 from pytest_golive.errors import ProbeError
 from pytest_golive.model import Context, Facts, Outcome
-from pytest_golive.probes.base import Lane, Names, ProbeModel
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"the item {name!r} stands here twice")
-    return names
+from pytest_golive.probes.base import Lane, Names, ProbeModel, distinct
 
 
 class AllOf(ProbeModel):
@@ -36,7 +29,7 @@ class AllOf(ProbeModel):
     word: ClassVar[str] = "all_of"
     lane: ClassVar[Lane] = "local"
 
-    items: Annotated[Names, Field(min_length=1), AfterValidator(_distinct)]
+    items: Annotated[Names, Field(min_length=1), AfterValidator(distinct)]
 
     def look(self, context: Context) -> Facts:
         raise ProbeError(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import quote
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from pytest_golive.errors import AttestationRejected, ProbeError, RosterError
 from pytest_golive.model import Context, Facts, Witnesses
-from pytest_golive.probes.base import Duration, Lane, Names, ProbeModel, Text
+from pytest_golive.probes.base import Duration, Lane, Names, ProbeModel, Text, distinct
 from pytest_golive.probes.paths import absolute, read, unreadable
 from pytest_golive.signing import roster as rosters
 from pytest_golive.signing.attestation import QUESTION, Asked, Attested, believe
+from pytest_golive.worktree import look_at_tree
 
 MAX_FILE = 256 * 1024
 MAX_SUBJECT = 100_000_000
@@ -36,10 +36,14 @@ class Attestation(ProbeModel):
     ```
 
     For what no machine can see. `look_at` says what the person must look at; `subjects` are files whose digests are signed too,
-    `commit: true` adds the commit of the root. `role`, or `roles` if several must speak; each person states for one role with
-    `golive attest ITEM`. `valid_for` is the longest life of a statement. Anything in the folder for this item that cannot be
-    believed (a bad signature, a key that is not on the roster, a role not held, expired, dated ahead, about another item,
-    environment or wording) is an error: it is mended or removed, never passed over.
+    `commit: true` adds the commit of the root, and a work tree that differs from it counts as changed. `role`, or `roles` if
+    several must speak; each person states for one role with `golive attest ITEM`. `valid_for` is the longest life of a
+    statement. Anything in the folder for this item that cannot be believed (a bad signature, a key that is not on the roster, a
+    role not held, expired, dated ahead, about another item, environment or wording) is an error: it is mended or removed, never
+    passed over.
+
+    `revoked_by` names items that a machine looks at and that can contradict the person. If one of them fails, this item fails,
+    whoever has signed; if one could not be checked, this item is blocked.
 
     Facts: `count` (statements that are believed), `persons` (distinct ones), `roles` (that spoke), `missing_roles`,
     `statements` (person, name, role, comment, signed_at, expires). If there is any: `changed` (subjects that are not, or no
@@ -55,6 +59,7 @@ class Attestation(ProbeModel):
     subjects: Names = ()
     commit: bool = False
     valid_for: Duration
+    revoked_by: Annotated[Names, AfterValidator(distinct)] = ()
 
     _item: str = PrivateAttr(default="")
 
@@ -89,10 +94,21 @@ class Attestation(ProbeModel):
             valid_for=timedelta(seconds=self.valid_for),
         )
 
-    def digests(self, root: Path) -> dict[str, dict[str, str]]:
-        """The digests of everything that must be looked at, as it is now; `ProbeError` if something cannot be read."""
+    def digests(self, root: Path, beside: Sequence[Path] = ()) -> dict[str, dict[str, str]]:
+        """The digests of everything that must be looked at, as it is now; `ProbeError` if something cannot be read.
+
+        Changes below `beside` do not make the work tree another one than its commit.
+        """
         found = {name: _file_digest(root, name) for name in self.subjects}
-        return {**found, COMMIT: {"gitCommit": _commit(root)}} if self.commit else found
+        if not self.commit:
+            return found
+        named = _commit(root, beside)
+        if named is None:
+            raise ProbeError(
+                "the work tree differs from its commit, so that the commit does not say what you looked at",
+                hint="see git status; commit or put away what differs, then attest",
+            )
+        return {**found, COMMIT: named}
 
     def look(self, context: Context) -> Facts:
         witnesses = context.witnesses
@@ -118,9 +134,9 @@ class Attestation(ProbeModel):
             if known is None or known.signed_at < attested.signed_at:
                 believed[attested.person, attested.role] = attested
         names = {person.id: person.name for person in roster.persons}
-        return self._facts(sorted(believed.values(), key=lambda one: one.signed_at), names, context.root)
+        return self._facts(sorted(believed.values(), key=lambda one: one.signed_at), names, context)
 
-    def _facts(self, believed: list[Attested], names: Mapping[str, str], root: Path) -> dict[str, Any]:
+    def _facts(self, believed: list[Attested], names: Mapping[str, str], context: Context) -> dict[str, Any]:
         spoke = {attested.role for attested in believed}
         told = [
             {
@@ -142,14 +158,17 @@ class Attestation(ProbeModel):
         }
         if not believed:
             return facts
-        return {**facts, "changed": self._changed(believed, root), **told[-1]}
+        return {**facts, "changed": self._changed(believed, context), **told[-1]}
 
-    def _changed(self, believed: list[Attested], root: Path) -> list[str]:
-        """The subjects that any of the statements did not see as they are now; one that is gone has changed."""
-        changed = []
+    def _changed(self, believed: list[Attested], context: Context) -> list[str]:
+        """The subjects that any of the statements did not see as they are now.
+
+        One that is gone has changed, and so has a commit that the work tree differs from.
+        """
+        changed, beside = [], context.witnesses.beside if context.witnesses else ()
         for name in (*self.subjects, *((COMMIT,) if self.commit else ())):
             try:
-                present = {"gitCommit": _commit(root)} if name == COMMIT else _file_digest(root, name)
+                present = _commit(context.root, beside) if name == COMMIT else _file_digest(context.root, name)
             except FileNotFoundError:
                 present = None
             if any(attested.subjects.get(name) != present or present is None for attested in believed):
@@ -185,19 +204,9 @@ def _file_digest(root: Path, name: str) -> dict[str, str]:
     return {"sha256": hashlib.sha256(read(path, MAX_SUBJECT)).hexdigest()}
 
 
-def _commit(root: Path) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        done = None
-    if done is None or done.returncode != 0:
+def _commit(root: Path, beside: Sequence[Path]) -> dict[str, str] | None:
+    """The digest that names the commit; None if the work tree differs from it, because then no commit says what lies there."""
+    tree = look_at_tree(root, beside=beside)
+    if not tree.commit or tree.dirty is None:
         raise ProbeError(f"git tells no commit of {root}", hint="commit: true needs a git repository with a commit")
-    return done.stdout.strip()
+    return None if tree.dirty else {"gitCommit": tree.commit}

@@ -89,6 +89,15 @@ Pattern = Annotated[str, AfterValidator(_filled), AfterValidator(_pattern)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 """A YAML list of texts."""
 
+
+def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of items; ValueError if one stands there twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the item {name!r} stands here twice")
+    return names
+
+
 Port = Annotated[int, BeforeValidator(_port), Field(ge=1, le=65_535), WithJsonSchema({"type": ["integer", "string"]})]
 """A TCP port; digits out of a variable of the environment do as well."""
 

@@ -23,6 +23,7 @@ from pytest_golive.model import Attempt, Context, Evidence, Finding, Item, Outco
 from pytest_golive.redaction import Redactor
 from pytest_golive.trial.lanes import DEFAULT_JOBS, lanes
 from pytest_golive.trial.looks import Look, Sight, shared
+from pytest_golive.trial.revoking import revoked
 from pytest_golive.trial.watchdog import Watchdog
 from pytest_golive.trial.windows import watched
 
@@ -80,8 +81,7 @@ class Trial:
         self._runs: dict[str, _Run] = {}
         looks: Mapping[str, Look[_Run]] = shared(items)
         for item in items:
-            names = (*item.requires, *probes.parts(item.probe))
-            needs = tuple(dict.fromkeys(i for name in names for i in self._instances.get(name, ())))
+            needs = tuple(dict.fromkeys(self._named(probes.rests_on(item))))
             self._runs[item.id] = _Run(item=item, needs=needs, look=looks.get(item.id), late=item.acts)
         self._spread_lateness()
         self._lock = threading.RLock()
@@ -209,7 +209,7 @@ class Trial:
         hindrance = self._hindrance(run)
         if hindrance:
             return Finding(item=item.id, outcome=Outcome.BLOCKED, reason=hindrance)
-        parts = frozenset(i for name in probes.parts(item.probe) for i in self._instances.get(name, ()))
+        parts = frozenset(self._named(probes.parts(item.probe)))
         if parts:
             seen = {need: self._runs[need].future.result().outcome for need in run.needs if need in parts}
             evidence = Evidence(facts=probes.composed(item.probe, seen), began=self._around.now(), seconds=0.0)
@@ -218,13 +218,19 @@ class Trial:
             finding = self._conclude(item, self._sight(run))
         else:
             finding = self._repeatedly(item)
+        if revoking := self._named(probes.revoking(item.probe)):
+            finding = revoked(finding, {name: self._runs[name].future.result() for name in revoking})
         if item.window is None:
             return finding
         return watched(finding, item.window, self._around.activated, self._around.now())
 
+    def _named(self, names: Iterable[str]) -> list[str]:
+        """The ids of all instances of these declared items."""
+        return [identity for name in names for identity in self._instances.get(name, ())]
+
     def _hindrance(self, run: _Run) -> str:
         """The first requirement that did not pass, in words; empty if all passed."""
-        required = {i for name in run.item.requires for i in self._instances.get(name, ())}
+        required = set(self._named(run.item.requires))
         for need in run.needs:
             outcome = self._runs[need].future.result().outcome if need in required else Outcome.PASSED
             if outcome is not Outcome.PASSED:

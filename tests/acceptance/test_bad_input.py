@@ -61,6 +61,9 @@ def test_missing_settings(project: Any) -> None:
     refused(project.golive("status"), "golive.yaml:1:1: this file does not exist")
 
 
+ASK = "attestation: {{role: qa, look_at: it, valid_for: 1d, revoked_by: [{}]}}"
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -76,6 +79,9 @@ def test_missing_settings(project: Any) -> None:
         (("extra", "timeout: 5"), ["a duration needs a unit"]),
         (("extra", "requires: [tow]"), ["'one' needs 'tow', which no list declares - did you mean 'two'?"]),
         (("extra", "requires: [two]"), ["circle"]),
+        (("probe", ASK.format("tow")), ["'one' needs 'tow', which no list declares - did you mean 'two'?"]),
+        (("probe", ASK.format("two")), ["circle"]),
+        (("probe", ASK.format("one")), ["circle", "'one' is a person's statement too"]),
         (("extra", "for_each: {x: []}"), ["for_each.x must be a list with at least one element"]),
         (("extra", "for_each: {x: '${brokers}'}"), ["the variable 'brokers' is not declared"]),
         (("title", "'${nothing}'"), ["the variable 'nothing' is not declared"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -74,7 +75,9 @@ class Office:
         (self.folder / name).write_text(line)
 
     def look(self, now: datetime = NOW, environment: str = "production", **fields: Any) -> Facts:
-        witnesses = Witnesses(roster=self.root / "golive.roster.toml", folder=self.folder, environment=environment)
+        witnesses = Witnesses(
+            roster=self.root / "golive.roster.toml", folder=self.folder, environment=environment, beside=(self.folder,)
+        )
         context = Context(root=self.root, environ={}, now=lambda: now, deadline=1e12, witnesses=witnesses)
         return probes.observe(self.probe(**fields), context, Redactor()).facts
 
@@ -268,6 +271,42 @@ def test_the_commit_is_bound_if_asked(office: Office, tmp_path: Path) -> None:
         office.look(commit=True)
 
 
+@pytest.fixture
+def committed(office: Office) -> Callable[..., str]:
+    """The office's folder as a git repository; tells what a git command says in it."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", *who, *words], cwd=office.root, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "all")
+    return git
+
+
+def test_a_tree_that_differs_from_its_commit_is_not_what_was_signed_for(office: Office, committed: Callable[..., str]) -> None:
+    """A file that is edited, or new, makes the commit a changed subject, until it is put away."""
+    digests = office.probe(commit=True).digests(office.root)
+    assert digests["git"] == {"gitCommit": committed("rev-parse", "HEAD")}
+    office.keep(office.signed(subjects=digests))
+    assert office.look(commit=True)["changed"] == []
+    (office.root / "strategy.py").write_text("trade = all_of_it")
+    assert office.look(commit=True)["changed"] == ["git"]
+    (office.root / "strategy.py").unlink()
+    committed("commit", "-q", "--allow-empty", "-m", "another")
+    assert office.look(commit=True)["changed"] == ["git"]
+
+
+def test_nobody_signs_for_a_commit_beside_which_something_else_lies(office: Office, committed: Callable[..., str]) -> None:
+    """To attest a commit from a tree that differs from it is refused; what the gate itself leaves behind is no difference."""
+    probe = office.probe(commit=True)
+    (office.root / "attestations" / "other.json").write_text("{}")
+    with pytest.raises(ProbeError, match="differs from its commit"):
+        probe.digests(office.root)
+    assert probe.digests(office.root, (office.folder,))["git"] == {"gitCommit": committed("rev-parse", "HEAD")}
+
+
 def test_equal_questions_of_two_items_are_two_looks() -> None:
     """Items that ask the same are still answered each by its own statements."""
     probe = Attestation.model_validate(FIELDS)
@@ -295,6 +334,8 @@ def test_an_instance_cannot_lead_out_of_the_folder(office: Office, item: str) ->
         {"valid_for": "0s"},
         {"valid_for": 30},
         {"look_at": " "},
+        {"revoked_by": ["one", "one"]},
+        {"revoked_by": "one"},
     ],
 )
 def test_a_question_that_asks_nobody_is_refused(fields: dict[str, Any]) -> None:

@@ -116,7 +116,7 @@ class Bench:
         settings = config.load(self.home / "golive.yaml", environ)
         paths = checklist.find(settings.checklists, settings.root, settings.path.name)
         self._settings = settings
-        self._checklists = checklist.load(paths, root=ROOT, variables=settings.target.variables)
+        self._checklists = checklist.load(paths, root=ROOT, **settings.variables)
         self._items: Sequence[Item] = [_impatient(item) for one in self._checklists for item in one.items]
         people.answer(settings, self._checklists, datetime.now(UTC))
 
@@ -200,7 +200,7 @@ def _with_needs(items: Sequence[Item], ids: Iterable[str]) -> Sequence[Item]:
         item = open_.pop()
         if item.id not in needed:
             needed[item.id] = item
-            open_ += [one for name in (*item.requires, *probes.parts(item.probe)) for one in instances.get(name, ())]
+            open_ += [one for name in probes.rests_on(item) for one in instances.get(name, ())]
     return [item for item in items if item.id in needed]
 
 
