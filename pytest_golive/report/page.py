@@ -54,13 +54,25 @@ class Proof:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Since when a card is not clear: in words, or the time of the first run of an unbroken row."""
+
+    text: str
+    moment: Moment | None
+
+
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
-    """The waiver of a card: why, until when and by whom."""
+    """The waiver of a card: why, until when and by whom, in which role, signed when, and the digest of what was signed."""
 
     reason: str
     until: Moment
     approved_by: str
+    role: str
+    signed_at: Moment | None
+    statement: str
 
 
 @final
@@ -86,6 +98,7 @@ class Card:
     place: str
     kind: str
     acts: bool
+    since: Since | None
     waiver: Exemption | None
     proof: Proof | None
 
@@ -110,6 +123,127 @@ class Section:
     count: int
     cards: Sequence[Card] = ()
     batches: Sequence[Batch] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An item of the difference; `anchor` is empty if the item is no longer there."""
+
+    anchor: str
+    id: str
+    title: str
+    since: Moment | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Items that changed in one way, `more` of which are not named."""
+
+    key: str
+    title: str
+    count: int
+    items: Sequence[Named]
+    more: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """A waiver that excused nothing, and why."""
+
+    item: str
+    why: str
+    reason: str
+    until: Moment
+    approved_by: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that every reader has to see until somebody has reviewed it."""
+
+    what: str
+    at: Moment
+    by: str
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strand:
+    """The items of one phase of a checklist: a column for each, or for a few, as tall as it took time."""
+
+    title: str
+    phase: str
+    count: int
+    trouble: str
+    seconds: str
+    label: str
+    paths: Sequence[tuple[str, str]]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The strands of a run on one scale: `width` columns at most, each for up to `each` items."""
+
+    strands: Sequence[Strand]
+    width: int
+    each: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How many looks were under way from the beginning of a run to its end, and when what is not clear was seen."""
+
+    area: str
+    marks: Sequence[tuple[str, str]]
+    began: Moment
+    ended: Moment
+    most: int
+    looks: int
+    label: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """One of the slowest items, and from where to where in the run it was looked at, in thousandths of the run."""
+
+    anchor: str
+    title: str
+    seconds: str
+    start: int
+    length: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What the reader does next: a sentence before the items to begin with, those items, and a sentence after them."""
+
+    before: str
+    items: Sequence[tuple[str, str]]
+    after: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What only pages from template 2 on show; `changes` is None if nobody compared, and `lost` then says why."""
+
+    step: Step
+    notices: Sequence[Notice]
+    idle: Sequence[Idle]
+    changes: Sequence[Group] | None
+    lost: str
+    where: Where
+    course: Course
+    slowest: Sequence[Slow]
 
 
 @final
@@ -139,3 +273,4 @@ class Page:
     aside: Sequence[Row]
     journal_head: str
     digest: str
+    beyond: Beyond | None

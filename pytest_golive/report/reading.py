@@ -13,15 +13,15 @@ from typing import Any
 
 from pytest_golive.errors import ReportRejected
 from pytest_golive.model import Outcome, Phase, Severity, Verdict, Word
-from pytest_golive.report import words
-from pytest_golive.report.page import Batch, Card, Exemption, Line, Page, Proof, Row, Section
+from pytest_golive.report import cards, history, pictures, words
+from pytest_golive.report.cards import MAX_TITLE
+from pytest_golive.report.page import Batch, Beyond, Card, Page, Row, Section, Since, Step
 from pytest_golive.report.words import short
 
-MAX_CHECKS = 20
-MAX_TITLE = 300
-MAX_LOOKS = 10
 GROUP = 100
 """Rows that a browser lays out together; a group that is far away is not laid out at all."""
+
+SLOWEST = 5
 
 SECTIONS = {
     "blocking": "Blocking",
@@ -37,16 +37,6 @@ SECTIONS = {
 _OUTCOME = {outcome.value: outcome for outcome in Outcome}
 _VERDICT = {verdict.value: verdict for verdict in Verdict}
 _SEVERITY = {severity.value: severity for severity in Severity}
-_MET = {True: "", False: " (not met)", None: " (cannot be told)"}
-_OUTCOMES = {
-    Outcome.PASSED: "Passed",
-    Outcome.FAILED: "Failed",
-    Outcome.ERROR: "Could not be checked",
-    Outcome.BLOCKED: "Blocked",
-    Outcome.NOT_APPLICABLE: "Not applicable",
-    Outcome.PENDING: "Pending",
-    Outcome.NOT_RUN: "Not run",
-}
 _UNSEEN = frozenset({Outcome.ERROR, Outcome.BLOCKED, Outcome.NOT_RUN})
 
 
@@ -77,6 +67,10 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
         raise ValueError("it does not say which phases it judged")
     phrases = {f"Partial run: {phrase}." for phrase in run["partial"]}
     previous = golive["previous"]
+    # template 1 was written before anything was compared, and shows nothing of it
+    later = golive["template"] > 1
+    since = history.since(golive) if later else {}
+    sections = {key: _section(key, placed[key], titles, since) for key in SECTIONS}
     return Page(
         word=word,
         tone=word.value.lower().replace(" ", "-"),
@@ -97,13 +91,53 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
         previous=previous and (previous["word"], previous["run"], words.moment(previous["at"])),
         total=len(items),
         ran=sum(item["outcome"] not in ("blocked", "not-run") for item in items),
-        sections={key: _section(key, placed[key], titles) for key in SECTIONS},
+        sections=sections,
         unchecked_critical=sum(item["verdict"] == "blocking" for item in placed["unchecked"]),
         order=order,
         slowest=_slowest(items),
         aside=tuple(_aside(item) for item in golive["aside"]),
         journal_head=golive["journal_head"],
         digest=digest,
+        beyond=_beyond(golive, word, placed, order, titles) if later else None,
+    )
+
+
+def _beyond(
+    golive: Mapping[str, Any],
+    word: Word,
+    placed: Mapping[str, Sequence[Mapping[str, Any]]],
+    order: Sequence[str],
+    titles: Mapping[str, str],
+) -> Beyond:
+    return Beyond(
+        step=_step(golive, word, placed),
+        notices=history.notices(golive),
+        idle=history.idle(golive),
+        changes=history.difference(golive),
+        lost=short((golive["previous"] or {}).get("lost", ""), words.MAX_LINE),
+        where=pictures.where(golive["items"], order, tuple(SECTIONS), titles),
+        course=pictures.course(golive, order, tuple(SECTIONS)),
+        slowest=pictures.slowest(golive, SLOWEST),
+    )
+
+
+def _step(golive: Mapping[str, Any], word: Word, placed: Mapping[str, Sequence[Mapping[str, Any]]]) -> Step:
+    """What to do, in the fewest words: put right what blocks, run the whole gate, or read on and sign."""
+    if golive["run"]["gates"] is not True:
+        return Step(before="Nothing to sign: this run opens no gate.", items=(), after="")
+    if word.permits:
+        return Step(before="Read what is below, then", items=(("sign-off", "sign, or see who has signed"),), after=".")
+    stopping = [
+        item
+        for key in ("blocking", "unchecked")
+        for item in placed[key]
+        if item["verdict"] == "blocking" and item["outcome"] != "not-run"
+    ]
+    shown = tuple((words.anchor("item", item["id"]), short(item["title"], 120)) for item in stopping[:1])
+    more = f" and {len(stopping) - 1} more" if len(stopping) > 1 else ""
+    again = "run the whole gate" if golive["run"]["partial"] else "run the gate again"
+    return Step(
+        before="Put right:" if shown else "", items=shown, after=f"{more}, then {again}." if shown else f"{again.capitalize()}."
     )
 
 
@@ -129,23 +163,23 @@ def _place(item: Mapping[str, Any], placed: Mapping[str, list[Mapping[str, Any]]
     return key
 
 
-def _section(key: str, items: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> Section:
-    cards: Sequence[Card] = ()
+def _section(key: str, items: Sequence[Mapping[str, Any]], titles: Mapping[str, str], since: Mapping[str, Since]) -> Section:
+    told: Sequence[Card] = ()
     rows = items
     if key in ("blocking", "unchecked", "warnings", "waived"):
         # what did not run needs no card each: there is nothing to put right in it
         rows = [item for item in items if item["outcome"] == "not-run"]
         shown = [item for item in items if item["outcome"] != "not-run"]
         shown.sort(key=lambda item: item["verdict"] != "blocking")
-        cards = tuple(_card(key, item) for item in shown)
+        told = tuple(cards.card(key, item, since.get(item["id"])) for item in shown)
     batches: dict[str, list[Row]] = {}
     for item in rows:
-        batches.setdefault(item["checklist"], []).append(_row(item))
+        batches.setdefault(item["checklist"], []).append(cards.row(item))
     return Section(
         key=key,
         title=SECTIONS[key],
         count=len(items),
-        cards=cards,
+        cards=told,
         batches=tuple(_batch(titles.get(name, name), batch) for name, batch in batches.items()),
     )
 
@@ -155,115 +189,12 @@ def _batch(title: str, rows: Sequence[Row]) -> Batch:
     return Batch(title=title, count=len(rows), groups=groups)
 
 
-def _row(item: Mapping[str, Any]) -> Row:
-    evidence = item["evidence"]
-    meta = f"{item['severity']}, {item['kind']}, {_source(item['source'])}, {item['place']}"
-    if evidence is not None:
-        meta += f", {evidence['seconds']} s, sha256 {evidence['sha256'][:12]}"
-    return Row(
-        anchor=words.anchor("item", item["id"]),
-        id=item["id"],
-        title=short(item["title"], MAX_TITLE),
-        reason=short(item["reason"], words.MAX_LINE),
-        lines=_lines(item["checks"]),
-        meta=meta,
-        facts="" if evidence is None else words.facts(evidence["facts"]),
-    )
-
-
-def _card(tone: str, item: Mapping[str, Any]) -> Card:
-    checks = item["checks"]
-    unmet = [check for check in checks if check["met"] is not True]
-    waiver, evidence = item["waiver"], item["evidence"]
-    outcome = _OUTCOMES[Outcome(item["outcome"])]
-    standing = {"blocking": "blocks", "warned": "does not block"}.get(item["verdict"], outcome.lower())
-    return Card(
-        anchor=words.anchor("item", item["id"]),
-        id=item["id"],
-        title=short(item["title"], MAX_TITLE),
-        tone=tone,
-        tag="Waived" if waiver else outcome,
-        standing=f"{item['severity']}, {standing}",
-        reason=_reason(item["reason"], unmet),
-        unmet=_unmet(unmet[:MAX_CHECKS]),
-        more_unmet=max(0, len(unmet) - MAX_CHECKS),
-        lines=_lines(checks),
-        why=words.prose(item["why"]),
-        fix=words.prose(item["fix"]),
-        owner=item["owner"],
-        source=f"document {_source(item['source'])}",
-        note=short(item["source"]["note"], words.MAX_LINE),
-        place=item["place"],
-        kind=item["kind"],
-        acts=item["acts"],
-        waiver=waiver
-        and Exemption(
-            reason=short(waiver["reason"], words.MAX_PROSE),
-            until=words.moment(waiver["until"]),
-            approved_by=", ".join(waiver["approved_by"]),
-        ),
-        proof=None if evidence is None else _proof(evidence),
-    )
-
-
-def _reason(reason: str, unmet: Iterable[Mapping[str, Any]]) -> str:
-    """The reason, unless it only says again what stands under wanted and found."""
-    if any(reason == f"{check['path']}: wanted {check['wanted']}, found {check['found']}" for check in unmet):
-        return ""
-    return short(reason, words.MAX_PROSE)
-
-
-def _unmet(checks: Iterable[Mapping[str, Any]]) -> tuple[Line, ...]:
-    return tuple(
-        Line(
-            path=short(check["path"], words.MAX_LINE),
-            wanted=short(check["wanted"], words.MAX_LINE),
-            found=short(check["found"], words.MAX_LINE),
-            untold=check["met"] is None,
-        )
-        for check in checks
-    )
-
-
-def _lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every operator on a line, also those that are met."""
-    lines = [
-        short(f"{check['path']}: wanted {check['wanted']}, found {check['found']}{_MET[check['met']]}", words.MAX_LINE)
-        for check in checks[:MAX_CHECKS]
-    ]
-    if len(checks) > MAX_CHECKS:
-        lines.append(f"{len(checks) - MAX_CHECKS} more checks are in the signed evidence")
-    return lines
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    line = "" if source["line"] is None else f", line {source['line']}"
-    return f"{source['document']}, {source['section']}{line}"
-
-
-def _proof(evidence: Mapping[str, Any]) -> Proof:
-    looks = evidence.get("history", ())
-    return Proof(
-        facts=words.facts(evidence["facts"]),
-        cut=evidence["cut"],
-        began=words.moment(evidence["began"]),
-        seconds=evidence["seconds"],
-        attempts=evidence["attempts"],
-        looks=tuple(
-            (words.moment(look["at"]), _OUTCOMES[Outcome(look["outcome"])], short(look["reason"], words.MAX_LINE))
-            for look in looks[-MAX_LOOKS:]
-        ),
-        more_looks=max(0, len(looks) - MAX_LOOKS),
-        sha256=evidence["sha256"],
-    )
-
-
 def _slowest(items: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, str, str], ...]:
     timed = [(Decimal(item["evidence"]["seconds"]), item) for item in items if item["evidence"] is not None]
     timed.sort(key=lambda pair: -pair[0])
     return tuple(
         (words.anchor("item", item["id"]), short(item["title"], MAX_TITLE), item["id"], item["evidence"]["seconds"])
-        for _, item in islice(timed, 5)
+        for _, item in islice(timed, SLOWEST)
     )
 
 

@@ -94,6 +94,8 @@ def _blocked(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     }  # fmt: skip
     listed[41] = _over(listed[41], make_failed(severity="warning", title="A backup is younger than a day"))
     listed[47] = _waived(listed[47])
+    for number in (31, 32, 41):
+        listed[number]["since"] = "2026-11-20T09:00:00+00:00"
     listed[52] |= {"outcome": "not-applicable", "reason": "no account at this exchange", **unseen}
     return listed
 
@@ -117,7 +119,7 @@ def _waived(item: dict[str, Any]) -> dict[str, Any]:
             "statement": "b" * 64,
         },
     )
-    return _over(item, failed)
+    return {**_over(item, failed), "since": "2026-11-18T16:30:00+00:00"}
 
 
 def _changes(listed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

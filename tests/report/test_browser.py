@@ -74,9 +74,9 @@ def test_first_screen(
     assert tab.ask("document.querySelector('.word').innerText") == word
     assert tab.ask("document.title").startswith(word)
     bottoms = tab.ask(
-        "[...document.querySelectorAll('.word, .ground > *, .verdict dd')].map(one => one.getBoundingClientRect().bottom)"
+        "[...document.querySelectorAll('.word, .judged > *, .verdict dd, .counts b')].map(one => one.getBoundingClientRect().bottom)"
     )
-    assert len(bottoms) > 8
+    assert len(bottoms) > 12
     assert max(bottoms) <= height
 
 
