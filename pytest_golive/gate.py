@@ -28,6 +28,7 @@ from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
 from pytest_golive.redaction import Redactor
+from pytest_golive.report.words import visible
 from pytest_golive.trial import DEFAULT_JOBS, Surroundings, Trial
 
 Report = pytest.TestReport | pytest.CollectReport
@@ -119,6 +120,11 @@ class Gate:
         return self.trial.finding(item.id)
 
     @property
+    def declared(self) -> list[Item]:
+        """The items of the phases that this session looks at."""
+        return [item for item in self.items if item.phase in self.phases]
+
+    @property
     def probing(self) -> bool:
         """Whether pytest was asked to run anything at all; if not, nothing is written."""
         return not self._asked_to_show()
@@ -190,7 +196,7 @@ class Gate:
         if isinstance(item, ItemNode):
             finding = _seen(item, call)
             if finding is not None:
-                finding = replace(finding, reason=self.redactor.text(finding.reason))
+                finding = replace(finding, reason=visible(self.redactor.text(finding.reason)))
                 self.note(item.item, finding, report)
         return report
 
@@ -307,8 +313,7 @@ class Gate:
     def _end(self, session: pytest.Session, status: int, closed: closing.Closed) -> closing.Closed:
         """Write the summary, set the exit status, and let other plugins look."""
         if self.config.getoption("golive_drill"):
-            declared = [item for item in self.items if item.phase in self.phases]
-            closed = replace(closed, drilled=over.over(declared, self.findings))
+            closed = replace(closed, drilled=over.over(self.declared, self.findings))
         closed = self._write_summary(self._tell(closed))
         self.good = closed.decision.word.permits and not closed.denied and not closed.trouble
         self.good = self.good and (closed.drilled is None or closed.drilled.holds)

@@ -66,7 +66,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError("golive: the gate is switched off by -p no:golive-gate, and --golive asks for it")
         from pytest_golive.gate import Gate
 
-        config.pluginmanager.register(Gate(config), "golive-gate")
+        gate = Gate(config)
+        config.pluginmanager.register(gate, "golive-gate")
+        if (page := config.getoption("htmlpath", None)) and not gate.worker:
+            from pytest_golive.html import Html
+
+            beside = Html(page, gate.declared, target=gate.settings.target.name, redactor=gate.redactor)
+            config.pluginmanager.register(beside, "golive-html")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
