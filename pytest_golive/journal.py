@@ -14,7 +14,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,39 +48,50 @@ class Entry:
 
 @final
 class Journal:
-    """A journal file; the object holds no descriptor, so it may be shared by threads and survives a fork."""
+    """A journal file; the object holds no descriptor, so it may be shared by threads and survives a fork.
 
-    def __init__(self, path: Path) -> None:
+    `patience` is the time in seconds that it waits for another process that is writing. It ends, because a process that was
+    halted while it held the lock must not keep a stop from being finished.
+    """
+
+    def __init__(self, path: Path, *, patience: float = 10.0) -> None:
         self.path = path
+        self._patience = patience
 
     def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
         """Write one record and wait until the disk has it; JournalError if that cannot be done.
 
-        `event` is a lower-case word with hyphens, `detail` is JSON-like without floats, `now` carries its zone;
-        ValueError or TypeError otherwise, with nothing written. A record that a crash cut short is removed, and the
-        removal recorded.
+        `event` is one of the words of `events`, `detail` is JSON-like without floats, `now` is the moment of what is told and
+        carries its zone; ValueError or TypeError otherwise, with nothing written. The order of the records is that of their
+        numbers, whatever the clock says. A record that a crash cut short is removed, and the removal recorded.
         """
         if not _EVENT.fullmatch(event):
             raise ValueError(f"{event!r} is not a word for an event")
         _refuse_floats(detail)
         canonical.dumps(detail)
-        at = _utc(now)
+        last = self._write([(event, detail)], _utc(now))
+        assert last is not None
+        return last
+
+    def mend(self, now: datetime) -> bool:
+        """Remove a record that a crash cut short, and record the removal; whether there was one."""
+        return self._write([], _utc(now)) is not None
+
+    def _write(self, records: Sequence[tuple[str, Mapping[str, Any]]], at: datetime) -> Entry | None:
+        """The last of the records, as it is on the disk now; None if there was nothing to write."""
         try:
             with self._locked() as fd:
                 size = os.fstat(fd).st_size
                 last, torn = self._tail(fd, size)
+                cut = [(RECOVERED, {"bytes": len(torn), "sha256": canonical.sha256(torn)})] if torn else []
                 lines = []
-                if torn:
-                    cut = {"bytes": len(torn), "sha256": canonical.sha256(torn)}
-                    last, line = _chain(last, RECOVERED, cut, at)
+                for event, detail in (*cut, *records):
+                    last, line = _chain(last, event, detail, at)
                     lines.append(line)
-                last, line = _chain(last, event, detail, at)
-                lines.append(line)
-                kept = size - len(torn)
-                if torn:
-                    os.ftruncate(fd, kept)
-                _write(fd, b"".join(lines), kept)
-                if not kept:
+                if not lines:
+                    return None
+                _put(fd, b"".join(lines), size - len(torn), torn)
+                if size == len(torn):
                     _sync_folder(self.path.parent)
                 return last
         except OSError as error:
@@ -90,25 +102,19 @@ class Journal:
 
     def head(self) -> tuple[int, str]:
         """Number and digest of the newest whole record; (0, zeros) if nothing was written yet."""
-        try:
-            with self._reading() as fd:
-                last, _ = self._tail(fd, os.fstat(fd).st_size)
-        except FileNotFoundError:
-            last = None
-        except OSError as error:
-            raise self._unreadable(error) from error
+        with self._reading() as found:
+            last, _ = self._tail(*found) if found else (None, b"")
         return (last.seq, last.hash) if last else (0, ORIGIN)
 
     def entries(self) -> Iterator[Entry]:
-        """Every record in order, each checked against the one before; JournalError names the line that is wrong."""
-        try:
-            with self._reading() as fd:
-                size = os.fstat(fd).st_size
-                yield from self._checked(fd, size)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._unreadable(error) from error
+        """Every record in order, each checked against the one before; JournalError names the line that is wrong.
+
+        They are the records that stood there at the beginning. The lock is not held meanwhile, so that a slow reader keeps
+        nobody from stopping: whole records never change.
+        """
+        with self._reading() as found:
+            if found:
+                yield from self._checked(*found)
 
     def verify(self) -> int:
         """How many records the whole, unbroken chain has; JournalError names the line that is wrong."""
@@ -120,11 +126,11 @@ class Journal:
             number = 0
             while file.tell() < size:
                 number += 1
-                line = file.readline()
+                line = file.readline(size - file.tell())
                 if not line.endswith(b"\n"):
                     raise JournalError(
                         f"line {number} of {self.path} is cut short",
-                        hint="a crash may have done it: the next record that is written removes it and says so",
+                        hint="a crash may have done it: `golive journal mend`, or the next record, removes it and says so",
                     )
                 entry = self._parse(line[:-1], f"line {number}")
                 if entry.prev != (last.hash if last else ORIGIN):
@@ -167,13 +173,13 @@ class Journal:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
         """A descriptor that holds the only write lock on the file that the path names now."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for _ in range(8):
             fd = os.open(self.path, flags, 0o600)
             try:
-                self._refuse_shared(fd)
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                self._refuse_foreign(fd)
+                self._lock(fd, fcntl.LOCK_EX)
                 # while waiting for the lock the file may have been moved away; its successor is the journal then
                 if self._is_still(fd):
                     yield fd
@@ -182,6 +188,20 @@ class Journal:
                 os.close(fd)
         raise JournalError(f"the journal {self.path} is replaced again and again", hint="stop whatever keeps moving the file")
 
+    def _lock(self, fd: int, kind: int) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                fcntl.flock(fd, kind | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise JournalError(
+                        f"another process keeps the journal {self.path} locked",
+                        hint=f"see which with: fuser {self.path}; a halted process goes on with: kill -CONT PID",
+                    ) from None
+                time.sleep(0.001)
+
     def _is_still(self, fd: int) -> bool:
         try:
             return os.path.samestat(os.fstat(fd), os.stat(self.path, follow_symlinks=False))
@@ -189,24 +209,40 @@ class Journal:
             return False
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[int]:
-        """A descriptor for reading, opened while no record was half-written."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    def _reading(self) -> Iterator[tuple[int, int] | None]:
+        """A descriptor and how many bytes to read, taken while no record was half-written; None if there is no file."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH)
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            self._refuse_irregular(os.fstat(fd))
+            self._lock(fd, fcntl.LOCK_SH)
+            size = os.fstat(fd).st_size
             fcntl.flock(fd, fcntl.LOCK_UN)
-            yield fd
+            yield fd, size
+        except OSError as error:
+            raise self._unreadable(error) from error
         finally:
             os.close(fd)
 
-    def _refuse_shared(self, fd: int) -> None:
+    def _refuse_foreign(self, fd: int) -> None:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise JournalError(f"the journal {self.path} is not a regular file", hint="name a file")
+        self._refuse_irregular(status)
         if status.st_mode & 0o022:
             raise JournalError(
                 f"others can write the journal {self.path} (mode {stat.S_IMODE(status.st_mode):04o})",
                 hint=f"chmod 600 {self.path}",
+            )
+
+    def _refuse_irregular(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise JournalError(
+                f"the journal {self.path} is not a regular file",
+                hint="find out who replaced it; put the journal back, or name another file in golive.yaml",
             )
 
     def _unreadable(self, error: OSError) -> JournalError:
@@ -229,16 +265,23 @@ def _close(body: bytes, digest: str) -> bytes:
     return body[:-1] + b',"sha256":"' + digest.encode("ascii") + b'"}'
 
 
-def _write(fd: int, lines: bytes, size: int) -> None:
-    """All of it on disk, or the file as long as before."""
+def _put(fd: int, lines: bytes, at: int, torn: bytes) -> None:
+    """The lines on the disk in the place of what was torn, or the file as it was before.
+
+    They are written over the torn bytes and not after cutting them off: so these are lost only when their record is there.
+    """
     try:
-        rest = memoryview(lines)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
+        done = 0
+        while done < len(lines):
+            done += os.pwrite(fd, lines[done:], at + done)
+        if len(torn) > len(lines):
+            os.ftruncate(fd, at + len(lines))
         os.fdatasync(fd)
     except OSError:
         with contextlib.suppress(OSError):
-            os.ftruncate(fd, size)
+            os.pwrite(fd, torn, at)
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, at + len(torn))
         raise
 
 

@@ -302,7 +302,7 @@ def test_a_journal_that_was_moved_away_is_not_written(journal: Journal, monkeypa
     real, moved = fcntl.flock, []
 
     def flock(fd: int, operation: int) -> None:
-        if operation == fcntl.LOCK_EX and not moved:
+        if operation == fcntl.LOCK_EX | fcntl.LOCK_NB and not moved:
             moved.append(journal.path.rename(journal.path.with_name("old")))
         real(fd, operation)
 

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "guard": "run a command only if real trading is permitted right now",
     "deactivate": "take the marker back, and burn its counter",
     "attest": "sign a statement about an item that asks a person, and keep it for the next run",
+    "journal": "show that the journal is whole, write it out, vouch for it, or mend it",
     "history": "tell every attempt to activate, from the journal",
     "schema": "print the JSON Schema of checklist files, for editors",
 }
