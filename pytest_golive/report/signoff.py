@@ -174,10 +174,12 @@ def _people(approvals: Sequence[Approval]) -> str:
 
 
 def _asked(demand: Mapping[str, Any]) -> str:
-    roles = ", ".join(f"{least} of {role}" for role, least in sorted(demand["roles"].items()))
+    roles = [f"{least} for {role}" for role, least in sorted(demand["roles"].items())]
     number = demand["persons"]
     people = f"at least {number} {'person' if number == 1 else 'different people'}"
-    return f"Asked: {people}{', and ' + roles if roles else ''}."
+    *front, last = roles or [""]
+    named = f"{', '.join(front)} and {last}" if front else last
+    return f"Asked: {people}{', among them ' + named if named else ''}."
 
 
 def _operator(golive: Mapping[str, Any], demand: Mapping[str, Any]) -> str:

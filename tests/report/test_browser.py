@@ -73,9 +73,8 @@ def test_first_screen(
     tab = show(made, width=width, height=height)
     assert tab.ask("document.querySelector('.word').innerText") == word
     assert tab.ask("document.title").startswith(word)
-    bottoms = tab.ask(
-        "[...document.querySelectorAll('.word, .judged > *, .verdict dd, .counts b')].map(one => one.getBoundingClientRect().bottom)"
-    )
+    shown = ".word, .judged > *, .verdict dd, .counts b"
+    bottoms = tab.ask(f"[...document.querySelectorAll('{shown}')].map(one => one.getBoundingClientRect().bottom)")
     assert len(bottoms) > 12
     assert max(bottoms) <= height
 
