@@ -40,6 +40,7 @@ from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Ke
 from pytest_golive.events import ACTIVATED, DEACTIVATED, RUN
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
+from pytest_golive.notifying import Announcer
 from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey, SessionKey, session_key
@@ -86,6 +87,7 @@ class Closed:
     checks: Sequence[activation.CheckLine] = ()
     drilled: Drilled | None = None
     comparison: Comparison = field(default_factory=Comparison)
+    untold: Sequence[str] = ()
 
 
 @final
@@ -98,7 +100,8 @@ class Closing:
         self._redactor = Redactor.from_environment(environ)
         self.signer: SessionKey = session_key(session_key_path(environ))
         self.reports = settings.resolve(settings.reports)
-        self.journal = Journal(settings.resolve(settings.journal))
+        self.announcer = Announcer(settings, environ)
+        self.journal = Journal(settings.resolve(settings.journal), self.announcer.hear)
         self.turnstile = self.reports / ".turnstile"
         pages.make_writable(self.reports)
         self._tree = Tree()
@@ -122,7 +125,22 @@ class Closing:
         activate: bool,
         surroundings: Surroundings,
     ) -> Closed:
-        """Sign, render, write, journal; then activate if `activate` and the decision permits, or withdraw on a whole NO-GO."""
+        """Sign, render, write, journal; then activate if `activate` and the decision permits, or withdraw on a whole NO-GO.
+
+        Last of all, whoever wants to be told is told.
+        """
+        closed = self._close(decision, checklists=checklists, run=run, activate=activate, surroundings=surroundings)
+        return replace(closed, untold=self.announcer.send(self.journal, datetime.now(UTC)))
+
+    def _close(
+        self,
+        decision: Decision,
+        *,
+        checklists: Sequence[Checklist],
+        run: RunFacts,
+        activate: bool,
+        surroundings: Surroundings,
+    ) -> Closed:
         total = _seconds_of(decision.rulings)
         closed = Closed(decision=decision, sum_seconds=total, wall_seconds=run.wall_seconds)
         try:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pytest_golive import hours, quantities, yaml12
+from pytest_golive import events, hours, quantities, yaml12
 from pytest_golive.errors import ConfigError, Fault
 from pytest_golive.model import Phase, Witnesses
 from pytest_golive.redaction.shapes import without_unknown
@@ -29,6 +29,7 @@ FILE_NAME = "golive.yaml"
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_NAME = re.compile(r"(?i)(^|_)(secret|token|password|passwd|passphrase|api_?key|private_?key|credentials?)(_|$)")
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOGIN = re.compile(r"://[^\s/:@?#]+@")
 """A user without a password in an address, which is no secret."""
 
@@ -114,6 +115,40 @@ class Signoff(_Strict):
         return value
 
 
+class Notify(_Strict):
+    """Who is told of what: a name for people and the variable that holds an Apprise address, and the events that are announced.
+
+    `within` is the longest time that telling may take, all messages together.
+    """
+
+    to: dict[str, str] = Field(default_factory=dict)
+    on: list[str] = Field(
+        default=["activated", "activation-denied", "deactivated", "stopped", "resumed", "no-go", "expiring", "break-glass"]
+    )
+    within: Duration = 10.0
+
+    @field_validator("within", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> Any:
+        return _seconds(value)
+
+    @field_validator("to")
+    @classmethod
+    def _names_variables(cls, to: dict[str, str]) -> dict[str, str]:
+        for variable in to.values():
+            if not _VARIABLE.fullmatch(variable):
+                raise ValueError("name the environment variable that holds the address, never the address itself")
+        return to
+
+    @field_validator("on")
+    @classmethod
+    def _can_be_told(cls, on: list[str]) -> list[str]:
+        for event in on:
+            if event not in events.ANNOUNCED:
+                raise ValueError(f"{event!r} is not announced{closest(event, tuple(events.ANNOUNCED))}")
+        return on
+
+
 class Settings(_Strict):
     """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was.
 
@@ -136,6 +171,7 @@ class Settings(_Strict):
     stops: list[str] = Field(default=["EMERGENCY_STOP"])
     activation: Activation = Activation()
     signoff: Signoff = Signoff()
+    notify: Notify = Notify()
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"
     journal: str = "reports/journal.jsonl"

@@ -24,6 +24,7 @@ ROLLED_BACK = "rolled-back"
 BREAK_GLASS = "break-glass"
 REVIEWED = "break-glass-reviewed"
 PROMOTED = "promoted"
+EXPIRING = "expiring"
 NOTIFICATION_FAILED = "notification-failed"
 RECOVERED = "recovered-torn-tail"
 
@@ -44,7 +45,24 @@ EVENTS: Mapping[str, str] = {
     BREAK_GLASS: "two persons activated for a short time without a passing run",
     REVIEWED: "a person looked at a broken glass and said so",
     PROMOTED: "a quorum agreed to a larger profile",
+    EXPIRING: "an activation is about to expire, and nothing has renewed it",
     NOTIFICATION_FAILED: "somebody should have been told, and could not be",
     RECOVERED: "a record that a crash had cut short was removed",
 }
 """Each event and what it means, in the order in which a release meets them."""
+
+NO_GO = "no-go"
+"""A `run` that said NO-GO, as people name it when they ask to be told."""
+
+ANNOUNCED: Mapping[str, str] = {
+    ACTIVATED: "REAL TRADING ENABLED",
+    DENIED: "activation denied",
+    DEACTIVATED: "REAL TRADING DISABLED",
+    STOPPED: "STOPPED",
+    RESUMED: "resumed",
+    EXPIRING: "the activation is about to expire",
+    BREAK_GLASS: "GLASS BROKEN: activated without a passing run",
+    ROLLED_BACK: "rolled back",
+    NO_GO: "NO-GO",
+}
+"""What can be announced, and how its message begins."""

@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,10 @@ class Journal:
     def __init__(self, path: Path, *, patience: float = 10.0) -> None:
         self.path = path
         self._patience = patience
+    def __init__(self, path: Path, hear: Callable[[Entry], None] | None = None) -> None:
+        """`hear` is told each record that was written, and must not fail."""
+        self.path = path
+        self._hear = hear
 
     def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
         """Write one record and wait until the disk has it; JournalError if that cannot be done.
@@ -71,6 +75,8 @@ class Journal:
         canonical.dumps(detail)
         last = self._write([(event, detail)], _utc(now))
         assert last is not None
+        if self._hear is not None:
+            self._hear(last)
         return last
 
     def mend(self, now: datetime) -> bool:
@@ -93,12 +99,12 @@ class Journal:
                 _put(fd, b"".join(lines), size - len(torn), torn)
                 if size == len(torn):
                     _sync_folder(self.path.parent)
-                return last
         except OSError as error:
             raise JournalError(
                 f"the journal {self.path} cannot be written: {error.strerror or error}",
                 hint=f"let this user write the folder {self.path.parent}, or name another journal in golive.yaml",
             ) from error
+        return last
 
     def head(self) -> tuple[int, str]:
         """Number and digest of the newest whole record; (0, zeros) if nothing was written yet."""

@@ -125,6 +125,8 @@ def ending(closed: Closed, next_step: str) -> Iterator[Line]:
         yield Line("  Marker: not written")
     if closed.trouble:
         yield Line(f"  Trouble: {closed.trouble}", "red")
+    for sentence in closed.untold:
+        yield Line(f"  Not told: {sentence}", "red")
     yield Line(f"  Next:   {next_step}")
 
 

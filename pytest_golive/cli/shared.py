@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from pytest_golive.errors import Misuse
 
 if TYPE_CHECKING:
     from pytest_golive.config import Settings
+    from pytest_golive.journal import Journal
     from pytest_golive.signing.keys import PublicKey
 
 
@@ -50,6 +53,21 @@ def operator_of(options: argparse.Namespace) -> str:
 
     name: str = options.operator or os.environ.get("GOLIVE_OPERATOR") or login()
     return redacted(name)
+
+
+@contextlib.contextmanager
+def journal_of(settings: Settings) -> Iterator[Journal]:
+    """The journal for one command, which tells whoever wants to be told at its end, however it ends."""
+    from pytest_golive.journal import Journal
+    from pytest_golive.notifying import Announcer
+
+    announcer = Announcer(settings, os.environ)
+    journal = Journal(settings.resolve(settings.journal), announcer.hear)
+    try:
+        yield journal
+    finally:
+        for sentence in announcer.send(journal, datetime.now(UTC)):
+            print(f"golive: {sentence}", file=sys.stderr)
 
 
 def redacted(text: str) -> str:
