@@ -51,16 +51,14 @@ class Journal:
     """A journal file; the object holds no descriptor, so it may be shared by threads and survives a fork.
 
     `patience` is the time in seconds that it waits for another process that is writing. It ends, because a process that was
-    halted while it held the lock must not keep a stop from being finished.
+    halted while it held the lock must not keep a stop from being finished. `hear` is told each record once it is on the disk, and
+    must not fail.
     """
 
-    def __init__(self, path: Path, *, patience: float = 10.0) -> None:
-        self.path = path
-        self._patience = patience
-    def __init__(self, path: Path, hear: Callable[[Entry], None] | None = None) -> None:
-        """`hear` is told each record that was written, and must not fail."""
+    def __init__(self, path: Path, hear: Callable[[Entry], None] | None = None, *, patience: float = 10.0) -> None:
         self.path = path
         self._hear = hear
+        self._patience = patience
 
     def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
         """Write one record and wait until the disk has it; JournalError if that cannot be done.
