@@ -10,7 +10,8 @@ This is the only room that a trading process imports, so it needs the standard l
 
 from __future__ import annotations
 
-from pytest_golive.guard.guard import Guard, Permission
+from pytest_golive.guard.guard import Guard
 from pytest_golive.guard.machine import machine_host
+from pytest_golive.guard.permission import Permission
 
 __all__ = ["Guard", "Permission", "machine_host"]

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_golive.guard import Guard
+from pytest_golive.guard import guard as guard_module
 from pytest_golive.guard.marker import Marker, render
 from pytest_golive.signing.keys import SessionKey
 
@@ -92,9 +93,24 @@ class Stage:
         )
 
 
+def _no_watch(*_: object) -> None:
+    raise OSError(24, "Too many open files")
+
+
+@pytest.fixture(params=["watched", "asked"])
+def stage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """An empty stage; whatever a guard promises it keeps where the kernel announces changes and where it does not."""
+    tmp_path.chmod(0o755)
+    if request.param == "asked":
+        monkeypatch.setattr(guard_module, "Watch", _no_watch)
+    return Stage(tmp_path)
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """An empty stage."""
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage on a machine where the kernel announces nothing."""
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(guard_module, "Watch", _no_watch)
     return Stage(tmp_path)
 
 

