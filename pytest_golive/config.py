@@ -97,9 +97,13 @@ class Activation(_Strict):
 
 
 class Signoff(_Strict):
-    """Whether approvals are demanded whatever the roster says, and how long one may live at most."""
+    """Whether approvals are demanded whatever the roster says, how long one may live at most, and who may resume after a stop.
+
+    Without `resume_roles` these are the roles of the environment's quorum, or every role of a roster that asks for none.
+    """
 
     required: bool = False
+    resume_roles: list[str] = Field(default_factory=list)
     max_approval: Duration = 24 * 3600.0
 
     @field_validator("max_approval", mode="before")
@@ -149,6 +153,21 @@ class Notify(_Strict):
         return on
 
 
+class OnStop(_Strict):
+    """What a stop does besides: `cancel` is a command, as a list of words, that cancels the open orders of the target.
+
+    It is run in the folder of golive.yaml, by no shell, for at most `timeout`; its failure is told and undoes nothing.
+    """
+
+    cancel: list[str] = Field(default_factory=list)
+    timeout: Duration = 15.0
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> Any:
+        return _seconds(value)
+
+
 class Settings(_Strict):
     """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was.
 
@@ -169,6 +188,7 @@ class Settings(_Strict):
     target: Target = Target()
     mode: dict[str, ModeSwitch] = Field(default_factory=dict)
     stops: list[str] = Field(default=["EMERGENCY_STOP"])
+    on_stop: OnStop = OnStop()
     activation: Activation = Activation()
     signoff: Signoff = Signoff()
     notify: Notify = Notify()
@@ -232,8 +252,8 @@ class Settings(_Strict):
 
 
 _OURS = ("path", "sha256", "declared")
-_ADDRESSES = ("target", "checklists", "reports")
-"""Settings that only a run of the gate needs."""
+_ADDRESSES = ("target", "checklists", "reports", "on_stop")
+"""Settings without which a status or a stop is still possible; a command with a variable that is not set is not run."""
 
 
 class _Lenient(dict[str, str]):

@@ -18,6 +18,7 @@ FAILED = "activation-failed"
 DEACTIVATED = "deactivated"
 REFUSAL_CHANGED = "refusal-changed"
 STOPPED = "stopped"
+ORDERS_CANCELLED = "orders-cancelled"
 RESUMED = "resumed"
 ROLLBACK_STEP = "rollback-step"
 ROLLED_BACK = "rolled-back"
@@ -39,6 +40,7 @@ EVENTS: Mapping[str, str] = {
     DEACTIVATED: "a marker was taken back, by a person or by the gate",
     REFUSAL_CHANGED: "the guard began or ceased to refuse, or refuses for another reason",
     STOPPED: "a stop file was put in place",
+    ORDERS_CANCELLED: "after a stop the target was told to cancel its open orders, and did or did not",
     RESUMED: "a person on the roster took a stop away",
     ROLLBACK_STEP: "a step of a rollback was done and verified",
     ROLLED_BACK: "a rollback came to its end",

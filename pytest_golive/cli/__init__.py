@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "verify": "check a sign-off page: signature, digests, and every byte of what it shows",
     "activate": "run the gate and activate; with REPORT, activate from that page",
     "guard": "run a command only if real trading is permitted right now",
+    "stop": "stop all real trading, at once, for every process and over every restart",
+    "resume": "take a stop away, as a person on the roster, with a reason",
     "deactivate": "take the marker back, and burn its counter",
     "attest": "sign a statement about an item that asks a person, and keep it for the next run",
     "journal": "show that the journal is whole, write it out, vouch for it, or mend it",

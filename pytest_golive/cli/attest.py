@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_golive import attesting, checklist, quantities
 from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings
+from pytest_golive.cli.words import printable
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
@@ -70,12 +71,7 @@ def _show(made: attesting.Draft) -> None:
         *([f"  comment   {stated.comment}"] if stated.comment else []),
     ]
     encoding = sys.stdout.encoding or "utf-8"
-    print("\n".join(_printable(line) for line in lines).encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _printable(line: str) -> str:
-    """Control and direction characters in the open: what is read must be what is signed."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line)
+    print("\n".join(printable(line) for line in lines).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _agreed(*, yes: bool) -> bool:

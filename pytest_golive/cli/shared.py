@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_golive.cli.words import say_denied
+from pytest_golive.cli.words import printable, say_denied
 from pytest_golive.errors import Misuse
 
 if TYPE_CHECKING:
     from pytest_golive.config import Settings
     from pytest_golive.journal import Journal
     from pytest_golive.signing.keys import PublicKey
+    from pytest_golive.stopping import Stop
 
 
 KEY_HELP = "PATH, agent:FINGERPRINT or kms:URI (default: the key on the roster, from the ssh-agent or ~/.ssh)"
@@ -88,6 +89,15 @@ def trusted_keys(settings: Settings | None, files: Sequence[str] = ()) -> tuple[
         return read_keys(settings.resolve(settings.activation.trusted_keys))
     path = session_key_path(os.environ)
     return (session_key(path).public,) if path.exists() else ()
+
+
+def stop_lines(one: Stop) -> list[str]:
+    """Since when, by whom and why, in lines for people; of many words the first and the last five."""
+    if not one.words:
+        return [f"since {one.since.isoformat()}, by {one.by}: {one.why}"]
+    words = one.words if len(one.words) <= 6 else (one.words[0], *one.words[-5:])
+    lines = [printable(redacted(f"since {word.at.isoformat()}, by {word.operator}: {word.reason}")) for word in words]
+    return [lines[0], *(f"again {line}" for line in lines[1:])]
 
 
 def page_bytes(path: str) -> bytes:

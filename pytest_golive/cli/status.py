@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
-from pytest_golive.cli.shared import load_settings, trusted_keys
+from pytest_golive import stopping
+from pytest_golive.cli.shared import load_settings, stop_lines, trusted_keys
 from pytest_golive.cli.words import icon, mode_icon, say
 
 
@@ -27,6 +29,9 @@ def run(options: argparse.Namespace) -> int:
         say(f"  {name}: {value}")
     for path, present in seen.stops:
         say(f"  Emergency Stop File: {'PRESENT' if present else 'Not present'} ({path})")
+        stop = stopping.look(Path(path)) if present else None
+        for line in stop_lines(stop) if stop else ():
+            say(f"    stopped {line}")
     say("")
     say(f"Marker: {seen.marker}")
     say(f"Real trading: {'PERMITTED' if seen.permitted else 'BLOCKED'}{f' - {seen.reason}' if seen.reason else ''}")

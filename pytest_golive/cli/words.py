@@ -14,6 +14,11 @@ def say(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def printable(text: str) -> str:
+    """The text with control and direction characters in the open: what is read must be what is meant."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+
+
 def icon(symbol: str, plain: str = "") -> str:
     """A symbol where the terminal can show it; the words beside it carry the meaning."""
     try:
