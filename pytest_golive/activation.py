@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, final
 
 from pytest_golive import canonical
+from pytest_golive.approval import NO_SIGNATURES, Policy, Signatures
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
 from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
 from pytest_golive.guard import state as states
@@ -26,7 +27,7 @@ from pytest_golive.journal import Journal
 from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal
 from pytest_golive.signing.keys import PublicKey, Signer
 
-__all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate"]
+__all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate", "deny"]
 
 
 @final
@@ -83,12 +84,17 @@ def activate(
     valid_for: timedelta,
     max_age: timedelta,
     now: datetime,
+    policy: Policy,
+    signatures: Signatures = NO_SIGNATURES,
+    any_place: bool = False,
     host: str = "",
     windows: tuple[Hours, ...] = (),
 ) -> Activation:
-    """Ask the five checks in order and, if each says yes, write the marker; ActivationDenied with the first no.
+    """Ask the five checks in order, then the quorum and, if each says yes, write the marker; ActivationDenied with the first no.
 
-    If there are `windows`, the moment must lie in one of them; that is asked after the five.
+    If there are `windows`, the moment must lie in one of them; that is asked after the others. `signatures` are those of the
+    page; what they must amount to is the `policy`'s to say. With `any_place` the evidence may come from another machine or
+    folder, as long as it tested the same.
 
     `evidence` is the signed envelope of the gate run, `readiness` that of the items of the activation phase, looked at just
     now; both must be signed by one of `keys` and be younger than `max_age`. `answers` names the items that answer
@@ -117,6 +123,9 @@ def activate(
         answers=answers,
         max_age=max_age,
         now=now,
+        policy=policy,
+        signatures=signatures,
+        any_place=any_place,
     )
     checks: list[CheckLine] = []
     for name, check in CHECKS.items():
@@ -124,13 +133,13 @@ def activate(
             checks.append(CheckLine(name, True, check(demands)))
         except Refusal as refusal:
             checks.append(CheckLine(name, False, refusal.reason))
-            told = _journal_denial(journal, name, refusal.reason, operator, environment, now)
+            told = deny(journal, name, refusal.reason, operator, environment, now)
             raise Denied(refusal.reason + told, hint=refusal.hint, checks=tuple(checks)) from None
     closed = shut(windows, now)
     if windows:
         checks.append(CheckLine("window", not closed, closed or "inside of an activation window"))
     if closed:
-        told = _journal_denial(journal, "window", closed, operator, environment, now)
+        told = deny(journal, "window", closed, operator, environment, now)
         raise Denied(closed + told, hint="wait for the next window, or change activation.windows", checks=tuple(checks))
     run = demands.run
     with states.locked(str(state)):
@@ -148,6 +157,8 @@ def activate(
             manifest=canonical.digest(run.manifest),
             config=str(run.manifest.get("config") or ""),
             report=run.digest,
+            roster=policy.roster.sha256 if policy.roster else "",
+            approved_by=demands.standing.approved_by,
         )
         _write(unsigned, signer, journal, marker)
     return Activation(
@@ -200,6 +211,8 @@ def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> No
         "host": unsigned.host,
         "commit": unsigned.commit,
         "evidence": unsigned.report,
+        "roster": unsigned.roster,
+        "approved_by": list(unsigned.approved_by),
         "marker": str(path),
     }
     entry = journal.append(ACTIVATED, detail, unsigned.timestamp)
@@ -248,8 +261,8 @@ def _standing(path: Path, keys: Sequence[PublicKey]) -> int:
         return 0
 
 
-def _journal_denial(journal: Journal, check: str, reason: str, operator: str, environment: str, now: datetime) -> str:
-    """Write the denial down; if that is not possible the denial still stands, and says so."""
+def deny(journal: Journal, check: str, reason: str, operator: str, environment: str, now: datetime) -> str:
+    """Write down that this check denied an activation; if that cannot be done the denial still stands, and the text says so."""
     detail = {"check": check, "reason": reason, "operator": operator, "environment": environment}
     try:
         journal.append(DENIED, detail, now)

@@ -41,6 +41,18 @@ class Report:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signatures:
+    """The approvals of a page, line by line, and the digest of the page without them; none by default."""
+
+    lines: tuple[str, ...] = ()
+    presentation: str = ""
+
+
+NO_SIGNATURES = Signatures()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What this place demands: its environment, its roster if it has one, and whether a quorum is demanded in any case.
 

@@ -23,8 +23,8 @@ from typing import final
 from pytest_golive import (
     __version__,
     activation,
+    approval,
     canonical,
-    checklist,
     earlier,
     hours,
     manifest,
@@ -33,10 +33,11 @@ from pytest_golive import (
     readiness,
     statement,
 )
+from pytest_golive.approval import NO_SIGNATURES, Signatures, Standing
 from pytest_golive.comparison import Comparison, compare
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
-from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, KeyRefused
+from pytest_golive.errors import GoliveError, JournalError, KeyRefused
 from pytest_golive.events import ACTIVATED, DEACTIVATED, RUN
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
@@ -45,6 +46,7 @@ from pytest_golive.redaction import Redactor
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey, SessionKey, session_key
 from pytest_golive.signing.trusted import read_keys, session_key_path
+from pytest_golive.signoff import policy_of
 from pytest_golive.trial import Surroundings
 from pytest_golive.worktree import Tree, digest_of_files, look_at_tree
 
@@ -71,7 +73,8 @@ class RunFacts:
 class Closed:
     """What a run left behind: paths that exist, and sentences on what was held back, denied, or went wrong.
 
-    `held` is why nobody asked for an activation, `denied` why one was asked for and refused.
+    `held` is why nobody asked for an activation, `denied` why one was asked for and refused; `standing` tells who must approve
+    first.
     """
 
     decision: Decision
@@ -80,6 +83,7 @@ class Closed:
     done: activation.Activation | None = None
     held: str = ""
     denied: str = ""
+    standing: Standing | None = None
     withdrawn: bool = False
     trouble: str = ""
     sum_seconds: float = 0.0
@@ -104,6 +108,7 @@ class Closing:
         self.journal = Journal(settings.resolve(settings.journal), self.announcer.hear)
         self.turnstile = self.reports / ".turnstile"
         pages.make_writable(self.reports)
+        self.policy = policy_of(settings)
         self._tree = Tree()
         self._looking = threading.Thread(target=self._look_at_tree, name="golive-git", daemon=True)
         self._looking.start()
@@ -155,6 +160,9 @@ class Closing:
                 return closed
             if not self._settings.activation_enabled:
                 return replace(closed, held=f"activation_enabled is false in {self._settings.path.name}")
+            if self.policy.demands:
+                standing = self._standing(envelope, digest)
+                return replace(closed, held=standing.line, standing=standing)
             done = self._activate_or_withdraw(envelope, checklists, run, surroundings)
         except activation.Denied as denied:
             return replace(closed, denied=denied.message, checks=denied.checks)
@@ -222,6 +230,7 @@ class Closing:
                 versions={"pytest-golive": __version__, "python": platform.python_version(), **run.versions},
             ),
             journal_head=self.journal.head()[1],
+            signoff=approval.signoff_of(self.policy),
             previous=compared.previous,
             changes=compared.changes,
             since=compared.since,
@@ -234,7 +243,7 @@ class Closing:
     def manifest(self, checklists: Sequence[Checklist]) -> manifest.Manifest:
         """What was tested, digest by digest."""
         self._looking.join()
-        settings = self._settings
+        settings, root = self._settings, self._settings.root
         items = [item for one in checklists for item in one.items]
         return manifest.Manifest(
             tree=self._tree,
@@ -242,29 +251,36 @@ class Closing:
             config=settings.sha256,
             resolved=canonical.digest(self._redactor.facts(settings.model_dump(mode="json"))),
             place=manifest.place(settings.root),
+            roster=self.policy.roster.sha256 if self.policy.roster else "",
             checklists={one.name: one.sha256 for one in checklists},
-            code={name: digest_of_files(files) for name, files in probes.code(items, settings.root).items()},
+            code={name: digest_of_files(files, root) for name, files in probes.code(items, root).items()},
         )
 
     def activate(
-        self, envelope: str, *, checklists: Sequence[Checklist], run: RunFacts, surroundings: Surroundings
+        self,
+        envelope: str,
+        *,
+        checklists: Sequence[Checklist],
+        run: RunFacts,
+        surroundings: Surroundings,
+        signatures: Signatures = NO_SIGNATURES,
     ) -> activation.Activation:
-        """Judge the activation items now, and hand both signed statements to the only writer of the marker."""
+        """Judge the activation items now, and hand both signed statements, with the approvals, to the marker's only writer."""
         settings = self._settings
         if not settings.activation_enabled:
-            return self._hand_over(envelope, None, run)
+            return self._hand_over(envelope, None, run, signatures)
         looked = readiness.look(checklists, surroundings)
         run = replace(run, phases=readiness.PHASES, gates=False)
         ready, _ = self._sign(looked, checklists=checklists, run=run, total=_seconds_of(looked.rulings))
-        return self._hand_over(envelope, ready, run)
+        return self._hand_over(envelope, ready, run, signatures)
 
-    def _hand_over(self, envelope: str, ready: str | None, run: RunFacts) -> activation.Activation:
+    def _hand_over(self, envelope: str, ready: str | None, run: RunFacts, signatures: Signatures) -> activation.Activation:
         settings = self._settings
         answers = {name: item for name, item in settings.activation.answers.model_dump().items() if item}
         return activation.activate(
             evidence=envelope,
             readiness=ready,
-            keys=[self.signer.public],
+            keys=self._counting(),
             signer=self.signer,
             journal=self.journal,
             marker=settings.marker,
@@ -283,8 +299,17 @@ class Closing:
             valid_for=timedelta(seconds=settings.activation.valid_for),
             max_age=timedelta(seconds=settings.activation.max_age),
             now=datetime.now(UTC),
+            policy=self.policy,
+            signatures=signatures,
+            any_place=settings.activation.place == "any",
             windows=tuple(hours.parse(window) for window in settings.activation.windows),
         )
+
+    def _standing(self, envelope: str, digest: str) -> Standing:
+        """How a page that nobody has approved yet stands."""
+        whole = dsse.strict_json(dsse.open_envelope(envelope, [self.signer.public]).payload)
+        told = approval.report_of(whole, evidence=digest, presentation="", signers=[self.signer.fingerprint])
+        return approval.stand(told, (), self.policy, datetime.now(UTC))
 
     def _activate_or_withdraw(
         self, envelope: str, checklists: Sequence[Checklist], run: RunFacts, surroundings: Surroundings
@@ -349,34 +374,6 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def activate_report(
-    envelope: str, settings: Settings, environ: Mapping[str, str], *, operator: str, now: datetime
-) -> activation.Activation:
-    """Activate from the signed evidence of an earlier run: its age, its environment and the activation items are judged now."""
-    _refuse_overtaken(envelope, Journal(settings.resolve(settings.journal)))
-    paths = checklist.find(settings.checklists, settings.root, settings.path.name)
-    checklists = checklist.load(paths, root=Path.cwd(), **settings.variables)
-    surroundings = Surroundings(
-        root=settings.root,
-        environ=environ,
-        now=lambda: datetime.now(UTC),
-        redactor=Redactor.from_environment(environ),
-        allow_acting=settings.target.allow_acting,
-        witnesses=settings.witnesses,
-    )
-    run = RunFacts(
-        began=now,
-        wall_seconds=0.0,
-        operator=operator,
-        command="golive activate REPORT",
-        phases=readiness.PHASES,
-        gates=False,
-        partial=(),
-        versions={},
-    )
-    return prepare(settings, environ).activate(envelope, checklists=checklists, run=run, surroundings=surroundings)
-
-
 def activated(settings: Settings) -> datetime | None:
     """When the activation in force was made, as the journal has it; None if there is none."""
     since = None
@@ -384,21 +381,6 @@ def activated(settings: Settings) -> datetime | None:
         if entry.event in (ACTIVATED, DEACTIVATED):
             since = entry.at if entry.event == ACTIVATED else None
     return since if os.path.lexists(settings.marker) else None
-
-
-def _refuse_overtaken(envelope: str, journal: Journal) -> None:
-    """Only the newest whole run of this place may activate: a later NO-GO or a deactivation is not undone by an older page."""
-    newest = None
-    for entry in journal.entries():
-        if entry.event == DEACTIVATED:
-            newest = None
-        elif entry.event == RUN and entry.detail.get("decides"):
-            newest = entry.detail["evidence"]
-    if newest != dsse.payload_digest(envelope):
-        raise ActivationDenied(
-            "this page is not that of the newest whole run here, or it was followed by a deactivation",
-            hint="run pytest --golive again and activate from its page",
-        )
 
 
 def _seconds_of(rulings: Sequence[Ruling]) -> float:

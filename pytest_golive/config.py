@@ -229,10 +229,15 @@ class Settings(_Strict):
 
     @property
     def beside(self) -> tuple[Path, ...]:
-        """The settings and what the gate leaves behind, whose changes are no dirt in a work tree."""
+        """What is no dirt in a work tree: settings and roster, which are digested by themselves, and what the gate leaves."""
         journal = self.resolve(self.journal)
         left = (self.resolve(self.reports), journal, self.marker, self.state, *self.stop_files)
-        return (self.path, *left, *(path.with_name(path.name + ".lock") for path in (journal, self.state)))
+        return (
+            self.path,
+            self.resolve(self.roster),
+            *left,
+            *(path.with_name(path.name + ".lock") for path in (journal, self.state)),
+        )
 
     @property
     def witnesses(self) -> Witnesses:

@@ -23,7 +23,8 @@ from pytest_golive.worktree import Tree
 class Manifest:
     """What a run was made with: commit and tree, the settings' bytes and what they came to mean, lists, and code of checks.
 
-    `place` stands for machine and folder, so that evidence of one checkout is not that of another with the same bytes.
+    `place` stands for machine and folder, so that evidence of one checkout is not that of another with the same bytes; `roster`
+    is the digest of the roster of then, by which people's statements were judged.
     """
 
     tree: Tree
@@ -32,6 +33,7 @@ class Manifest:
     checklists: Mapping[str, str]
     resolved: str = ""
     place: str = ""
+    roster: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
 
     def as_fields(self) -> dict[str, Any]:
@@ -45,6 +47,7 @@ class Manifest:
             "config": self.config,
             "resolved": self.resolved,
             "place": self.place,
+            "roster": self.roster,
             "checklists": dict(self.checklists),
             "code": dict(self.code),
         }

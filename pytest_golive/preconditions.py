@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
-from pytest_golive import canonical
+from pytest_golive import approval, canonical
 from pytest_golive.errors import EnvelopeRejected
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey
@@ -60,6 +60,9 @@ class Demands:
     answers: Mapping[str, str]
     max_age: timedelta
     now: datetime
+    policy: approval.Policy
+    signatures: approval.Signatures
+    any_place: bool
 
     @functools.cached_property
     def run(self) -> Statement:
@@ -71,6 +74,13 @@ class Demands:
         """The statement about the activation items; None if they were not looked at, Refusal if it cannot be believed."""
         return None if self.readiness is None else read(self.readiness, self.keys, _READY)
 
+    @functools.cached_property
+    def standing(self) -> approval.Standing:
+        """How the report of the run stands with its approvals; Refusal if the run cannot be believed."""
+        run, given = self.run, self.signatures
+        report = approval.report_of(run.whole, evidence=run.digest, presentation=given.presentation, signers=run.signers)
+        return approval.stand(report, given.lines, self.policy, self.now)
+
 
 _READY = "what was seen at the activation"
 
@@ -78,9 +88,11 @@ _READY = "what was seen at the activation"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signed statement says of a run, as far as an activation needs it."""
+    """What a signed statement says of a run, as far as an activation needs it; `whole` is all of it, `signers` fingerprints."""
 
     digest: str
+    whole: Mapping[str, Any]
+    signers: tuple[str, ...]
     result: str
     failed: tuple[str, ...]
     word: str
@@ -97,7 +109,8 @@ class Statement:
 def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
     """The statement in an envelope that one of `keys` signed; Refusal for any other. `noun` names it in messages."""
     try:
-        payload = dsse.open_envelope(envelope, keys).payload
+        opened = dsse.open_envelope(envelope, keys)
+        payload = opened.payload
         statement = dsse.strict_json(payload)
     except EnvelopeRejected as error:
         raise Refusal(f"{noun} cannot be believed: {error.message}", _AGAIN) from None
@@ -107,6 +120,8 @@ def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
         decision, manifest, items = golive["decision"], golive["manifest"], golive["items"]
         read = Statement(
             digest=canonical.sha256(payload),
+            whole=statement,
+            signers=opened.keyids,
             result=predicate["result"],
             failed=tuple(predicate["failedTests"]),
             word=decision["word"],
@@ -194,6 +209,14 @@ def _testnet_history(demands: Demands) -> str:
     return f"at least {demands.min_testnet_trades} trades on the testnet"
 
 
+def _quorum(demands: Demands) -> str:
+    """The approvals of the report, by the roster of now."""
+    standing = demands.standing
+    if not standing.approved:
+        raise Refusal(standing.line, standing.next_step)
+    return standing.line
+
+
 def _remaining(demands: Demands) -> str:
     """The other critical items of the activation phase."""
     if demands.readiness is None:
@@ -216,6 +239,7 @@ CHECKS: Mapping[str, Callable[[Demands], str]] = {
     "risk_state": _risk_state,
     "ess_inactive": _ess_inactive,
     "testnet_history": _testnet_history,
+    "quorum": _quorum,
     "activation_items": _remaining,
 }
 """The checks in the order in which they are asked; the first five are those of document 001."""
@@ -258,8 +282,10 @@ def _ready(demands: Demands) -> Statement:
     if ready is None:
         raise Refusal("the items of the activation phase were not looked at", _AGAIN)
     _fresh(ready, demands, _READY)
-    if canonical.digest(ready.manifest) != canonical.digest(demands.run.manifest):
-        raise Refusal("commit, settings or checklists changed since the gate run", _AGAIN)
+    beside = ("roster", "place") if demands.any_place else ("roster",)
+    now, then = ({k: v for k, v in one.manifest.items() if k not in beside} for one in (ready, demands.run))
+    if differing := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
+        raise Refusal(f"commit, settings or checklists changed since the gate run: {', '.join(differing)}", _AGAIN)
     return ready
 
 

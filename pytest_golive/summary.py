@@ -45,6 +45,7 @@ def text(closed: Closed, settings: Settings, checklists: Sequence[Checklist] = (
         "report": str(closed.report or ""),
         "marker": str(closed.marker or ""),
         "held": closed.held,
+        "missing": [one.words for one in closed.standing.missing] if closed.standing else [],
         "denied": closed.denied,
         "trouble": closed.trouble,
         "activation_id": done.activation_id if done else "",

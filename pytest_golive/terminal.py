@@ -117,6 +117,8 @@ def ending(closed: Closed, next_step: str) -> Iterator[Line]:
         yield Line(f"  Marker: {shown(closed.marker)}", "green")
     elif closed.denied:
         yield Line(f"  Marker: not written, the activation was denied: {closed.denied}", "red")
+    elif closed.standing is not None:
+        yield Line(f"  Marker: held: {closed.held}", "yellow")
     elif closed.held:
         yield Line(f"  Marker: not written, because {closed.held}", "yellow")
     elif closed.withdrawn:
@@ -156,6 +158,11 @@ def next_step(closed: Closed, config: str) -> str:
         return "mend the blocking items above, then run pytest --golive again"
     if closed.marker is not None:
         return f"golive status {config}".strip()
+    if closed.standing is not None and closed.standing.missing and closed.report is not None:
+        role = closed.standing.missing[0].role or "ROLE"
+        return f"golive approve {shown(closed.report)} --role {role} {config}".strip()
+    if closed.standing is not None:
+        return closed.standing.next_step
     if closed.held:
         return "set activation_enabled: true, then golive activate" + (f" {config}" if config else "")
     if closed.denied:

@@ -34,8 +34,11 @@ class Tree:
     changes: str = ""
 
 
-def digest_of_files(files: Iterable[Path]) -> str:
-    """One digest over the names and the bytes of these files; a file that cannot be read counts as what it says instead."""
+def digest_of_files(files: Iterable[Path], root: Path) -> str:
+    """One digest over the names and the bytes of these files; a file that cannot be read counts as what it says instead.
+
+    Names below `root` count from there, so that two checkouts of the same bytes agree.
+    """
     seen = []
     for path in sorted(set(files)):
         try:
@@ -43,7 +46,7 @@ def digest_of_files(files: Iterable[Path]) -> str:
                 told = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             told = f"unreadable: {error.strerror}"
-        seen.append([str(path), told])
+        seen.append([str(path.relative_to(root) if path.is_relative_to(root) else path), told])
     return canonical.digest(seen)
 
 
@@ -86,7 +89,7 @@ def _changes(top: Path, scope: Sequence[str]) -> str:
     if diff is None or untracked is None:
         return _unknown()
     files = [top / os.fsdecode(name) for name in untracked.split(b"\0") if name]
-    return canonical.digest([canonical.sha256(diff), digest_of_files(files)])
+    return canonical.digest([canonical.sha256(diff), digest_of_files(files, top)])
 
 
 def _unknown() -> str:

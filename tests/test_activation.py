@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_golive import canonical, hours
 from pytest_golive.activation import Activation, Deactivation, Denied, activate, deactivate
+from pytest_golive.approval import Policy
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
 from pytest_golive.guard import Guard
 from pytest_golive.guard.marker import parse
@@ -27,7 +28,8 @@ from pytest_golive.signing.keys import SessionKey
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NAMES = ["activation_enabled", "preflight", "risk_state", "ess_inactive", "testnet_history", "activation_items"]
+NAMES = ["activation_enabled", "preflight", "risk_state", "ess_inactive", "testnet_history", "quorum", "activation_items"]
+NOTHING_ASKED = Policy(environment="production", required=False, roster=None, at_most=24 * HOUR)
 MANIFEST = {"commit": "c0ffee", "dirty": False, "config": "d" * 64, "environment": "production"}
 
 
@@ -125,6 +127,7 @@ class Place:
                 "valid_for": 12 * HOUR,
                 "max_age": HOUR,
                 "now": NOW,
+                "policy": NOTHING_ASKED,
                 **changes,
             }
         )
@@ -306,7 +309,7 @@ def test_switched_off_checks_are_skipped_and_said(place: Place) -> None:
         require_testnet_history=False,
         **_evidence(place, decision={"word": "NO-GO"}),
     )
-    assert [line.line.startswith("skipped: ") for line in done.checks] == [False, True, True, True, True, False]
+    assert [line.line.startswith("skipped: ") for line in done.checks] == [False, True, True, True, True, False, False]
 
 
 def test_even_without_preflight_the_evidence_is_signed(place: Place) -> None:

@@ -100,5 +100,5 @@ def test_files_are_digested_with_their_names(tmp_path: Path) -> None:
     one, two = tmp_path / "one.py", tmp_path / "two.py"
     one.write_text("x")
     two.write_text("x")
-    digests = {digest_of_files(files) for files in ([one], [two], [one, two], [], [tmp_path / "gone.py"])}
+    digests = {digest_of_files(files, tmp_path) for files in ([one], [two], [one, two], [], [tmp_path / "gone.py"])}
     assert len(digests) == 5

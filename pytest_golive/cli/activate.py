@@ -7,8 +7,17 @@ import os
 from datetime import UTC, datetime
 
 from pytest_golive.cli.running import run_gate
-from pytest_golive.cli.shared import is_confirmed, load_settings, operator_of, page_bytes, settings_path, trusted_keys
-from pytest_golive.cli.words import banner, icon, say, say_activated, say_denied
+from pytest_golive.cli.shared import (
+    is_confirmed,
+    load_settings,
+    operator_of,
+    page_bytes,
+    redacted,
+    settings_path,
+    trusted_keys,
+)
+from pytest_golive.cli.words import banner, icon, printable, say, say_activated, say_denied
+from pytest_golive.errors import Misuse
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,19 +31,18 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if a marker was written."""
     if options.report:
         return _activate_report(options)
-    if settings_path(options).exists():
-        settings = load_settings(options)
-        banner(f"{settings.target.name.upper()} - GO-LIVE ACTIVATION")
-        if not settings.activation_enabled:
-            say_denied(f"activation_enabled is false in {settings.path}")
-            return 1
-    else:
-        banner("GO-LIVE ACTIVATION")
+    settings = load_settings(options) if settings_path(options).exists() else None
+    banner(f"{settings.target.name.upper()} - GO-LIVE ACTIVATION" if settings else "GO-LIVE ACTIVATION")
+    if settings is not None and not settings.activation_enabled:
+        return _denied(options, "activation_enabled", f"activation_enabled is false in {settings.path}")
     if not is_confirmed(options):
         return 1
     say(f"\n{icon('📋 ')}Running pre-flight checks...\n")
     extra = ["--golive-operator", options.operator] if options.operator else []
-    summary = run_gate(options, extra)
+    try:
+        summary = run_gate(options, extra)
+    except Misuse as error:
+        raise Misuse(error.message + _written(options, "preflight", error.message), hint=error.hint) from None
     for item in summary["items"]:
         if item["verdict"] in ("clear", "waived"):
             say(f"{icon('✅ ')}PASS | {item['id']}")
@@ -47,31 +55,59 @@ def run(options: argparse.Namespace) -> int:
     warned = f", {counts['warned']} warnings" if counts["warned"] else ""
     banner(f"PREFLIGHT RESULTS: {counts['clear'] + counts['waived']} passed, {failed} failed{warned}")
     if not summary["permits"]:
-        say_denied(f"{summary['word']}: {' '.join(summary['reasons'])}")
-        return 1
+        return _denied(options, "preflight", f"{summary['word']}: {' '.join(summary['reasons'])}")
     say(f"\n{icon('🚀 ')}All pre-flight checks passed. Attempting GO-LIVE activation...\n")
     for name, met, line in summary["activation_checks"]:
         say(f"{icon('✅ ' if met else '❌ ')}{name}: {line}")
-    if not summary["marker"]:
-        say_denied(summary["denied"] or summary["trouble"] or "no marker was written")
-        return 1
-    say_activated(summary["marker"], summary["expires"])
-    return 0
+    if summary["marker"]:
+        say_activated(summary["marker"], summary["expires"])
+        return 0
+    if summary["denied"]:
+        # whoever denied it has written it down
+        say_denied(summary["denied"])
+    elif summary["missing"]:
+        _denied(options, "quorum", summary["held"])
+        say(f"Next: golive approve {summary['report']} --role ROLE, then golive activate {summary['report']}")
+    else:
+        _denied(options, "activation", summary["held"] or summary["trouble"] or "no marker was written")
+    return 1
 
 
 def _activate_report(options: argparse.Namespace) -> int:
-    from pytest_golive import closing, report
+    from pytest_golive import activating, activation
 
     settings = load_settings(options, probing=True)
     banner(f"{settings.target.name.upper()} - GO-LIVE ACTIVATION")
-    page = page_bytes(options.report)
-    report.verify(page, trusted_keys(settings))
+    page, keys = page_bytes(options.report), trusted_keys(settings)
     if not is_confirmed(options):
         return 1
-    done = closing.activate_report(
-        report.extract(page).envelope, settings, os.environ, operator=operator_of(options), now=datetime.now(UTC)
-    )
+    try:
+        done = activating.from_page(page, keys, settings, os.environ, operator=operator_of(options), now=datetime.now(UTC))
+    except activation.Denied as denied:
+        for line in denied.checks:
+            say(f"{icon('✅ ' if line.ok else '❌ ')}{line.name}: {line.line}")
+        say_denied(printable(denied.message))
+        say(f"What to do: {printable(denied.hint).replace('REPORT', options.report)}")
+        return 1
     for line in done.checks:
         say(f"{icon('✅ ')}{line.name}: {line.line}")
     say_activated(str(done.marker), done.expires.isoformat())
     return 0
+
+
+def _denied(options: argparse.Namespace, check: str, reason: str) -> int:
+    """Tell and write down that this check denied an activation."""
+    say_denied(reason + _written(options, check, reason))
+    return 1
+
+
+def _written(options: argparse.Namespace, check: str, reason: str) -> str:
+    """Write the denial down; what is to be added to its text if that cannot be done."""
+    from pytest_golive import activation
+    from pytest_golive.journal import Journal
+
+    if not settings_path(options).exists():
+        return ""
+    settings = load_settings(options)
+    journal = Journal(settings.resolve(settings.journal))
+    return activation.deny(journal, check, redacted(reason), operator_of(options), settings.environment, datetime.now(UTC))
