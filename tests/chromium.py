@@ -125,11 +125,15 @@ class Tab:
         self.call("Log.enable")
         if not scripts:
             self.call("Emulation.setScriptExecutionDisabled", value=True)
+        self.view(width=width, height=height, dark=dark)
+        self.call("Page.navigate", url=path.as_uri() + fragment)
+        browser.wait(self.session, "Page.loadEventFired")
+
+    def view(self, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Show the page at another size or in another colour scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.as_uri() + fragment)
-        browser.wait(self.session, "Page.loadEventFired")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of one command to this tab."""
