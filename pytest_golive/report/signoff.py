@@ -139,6 +139,8 @@ def block(golive: Mapping[str, Any], approvals: Sequence[Approval]) -> Block:
     It counts what is claimed, as a reader would; the count that matters is that of `golive verify`, which knows the roster.
     """
     demand = golive["signoff"]
+    # people read in the order of signing, whatever the order of the lines
+    approvals = sorted(approvals, key=lambda one: (datetime.fromisoformat(one.signed_at.iso), one.sha256))
     if why := unapprovable(golive):
         return Block(state="Not signed", signed=(), missing=(), asked="", note=f"There is nothing to sign: {why}.")
     if demand is None:

@@ -6,6 +6,7 @@ like to change line ends, so that this damage, which leaves the evidence whole, 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
         opened = dsse.open_envelope(found.envelope, keys)
     except EnvelopeRejected as error:
         raise ReportRejected(f"the evidence is not to be believed: {error.message}", hint=error.hint) from error
+    _refuse_other_writing(found.envelope, opened)
     statement, digest = parse(opened.payload), canonical.sha256(opened.payload)
     if not _is_canonical(statement, opened.payload):
         raise ReportRejected("the evidence is not canonical JSON", hint="make it again with an unmodified pytest-golive")
@@ -127,6 +129,27 @@ def _verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
         presentation_sha256=presentation(page),
         approvals=found.approvals,
     )
+
+
+def _refuse_other_writing(envelope: str, opened: dsse.Opened) -> None:
+    """Refuse an envelope that is not written in its one way: its own key named, in one alphabet, and nothing else in it.
+
+    The signature covers neither the key id nor the alphabet, so that a changed byte there would go unseen.
+    """
+    read = dsse.strict_json(envelope)
+    signature = read["signatures"][0]
+    again = {
+        "payload": base64.b64encode(opened.payload).decode("ascii"),
+        "payloadType": opened.payload_type,
+        "signatures": [
+            {"keyid": opened.keyids[0], "sig": base64.b64encode(dsse.strict_base64(signature["sig"])).decode("ascii")}
+        ],
+    }
+    if canonical.dumps(again) != envelope.encode("ascii"):
+        raise ReportRejected(
+            "the page was altered: its evidence is not written as the key that signed it writes it",
+            hint="get the file again from where it was made",
+        )
 
 
 def _is_canonical(statement: dict[str, Any], payload: bytes) -> bool:

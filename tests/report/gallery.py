@@ -38,7 +38,6 @@ TITLES = (
     "A restore from last night's backup was rehearsed",
 )
 PREVIOUS = {"word": "GO WITH WARNINGS", "run": "77aa01c2d3e4f506", "at": "2026-11-20T09:00:00+00:00", "evidence": "a" * 64}
-APPROVE = "I have read this report and approve the go-live."
 
 
 def items(count: int = 60) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def approval(page: bytes, person: str = "ada", role: str = "qa", **changes: Any)
             "person": person,
             "name": PEOPLE.get(person, person),
             "role": role,
-            "meaning": "I have read this report and approve the go-live.",
+            "meaning": "I approve this release.",
             "comment": "",
             "signed_at": "2026-11-21T11:00:00+00:00",
             "expires": "2026-11-21T22:00:05+00:00",

@@ -86,7 +86,7 @@ def test_everything_that_was_signed_is_shown(envelope: str, lines: list[str], pa
     seen = block(signed_page)
     for words in (
         "Signed by 3 people, none missing",
-        "Signed qa Ada Lovelace I have read this report and approve the go-live. Read on paper.",
+        "Signed qa Ada Lovelace I approve this release. Read on paper.",
         "Signed operations Bob Risk",
         "2026-11-21 12:00:00 +02:00",
         "2026-11-21 22:00:05 UTC",

@@ -162,6 +162,29 @@ def test_every_byte_counts(page: bytes, rejected: Rejected) -> None:
         assert rejected(page[:at] + other + page[at + 1 :]).message
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda envelope: envelope["signatures"][0].update(keyid="SHA256:of-somebody-else"),
+        lambda envelope: envelope["signatures"][0].pop("keyid"),
+        lambda envelope: envelope["signatures"][0].update(note="x"),
+        lambda envelope: envelope["signatures"].append(envelope["signatures"][0]),
+        lambda envelope: envelope.update(note="x"),
+        lambda envelope: envelope.update(payload=envelope["payload"].replace("+", "-").replace("/", "_")),
+    ],
+)
+def test_what_the_signature_does_not_cover(
+    change: Callable[[dict[str, Any]], Any], statement: Make, failed: Make, sign: Sign, rejected: Rejected
+) -> None:
+    """A key id, an alphabet or a member that no signature covers cannot be changed either, even if the page fits it."""
+    nogo = statement("NO-GO", [failed("a", title="\xff\xfe?>~" * 40)])
+    envelope = json.loads(sign(nogo))
+    before = json.dumps(envelope)
+    change(envelope)
+    assert json.dumps(envelope) != before
+    assert "written" in rejected(report.render(canonical.dumps(envelope).decode())).message
+
+
 def test_a_page_that_is_cut_short(page: bytes, rejected: Rejected) -> None:
     """A page whose end is missing is called cut short, wherever it was cut."""
     for at in (16, 200, len(page) // 2, page.index(b"golive-evidence") + 40, len(page) - len("</html>\n")):
