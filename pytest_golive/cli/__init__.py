@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, str] = {
     "resume": "take a stop away, as a person on the roster, with a reason",
     "deactivate": "take the marker back, and burn its counter",
     "attest": "sign a statement about an item that asks a person, and keep it for the next run",
+    "roster": "show, check and write who may sign, for what and until when",
+    "key": "show which keys you have here, and print a public key for other software",
     "journal": "show that the journal is whole, write it out, vouch for it, or mend it",
     "history": "tell every attempt to activate, from the journal",
     "schema": "print the JSON Schema of checklist files, for editors",

@@ -76,9 +76,9 @@ class Quorum:
         for role, least in self.roles.items():
             held = sum(role in person.roles for person in all_of_them)
             if held < least:
-                missing.append(f"it asks for {least} of {role}, and {held} on the roster hold it")
+                missing.append(f"it asks for {least} of {role}, and {held} of those who can sign hold it")
         if len(all_of_them) < self.persons:
-            missing.append(f"it asks for {self.persons} persons of {len(all_of_them)} on the roster")
+            missing.append(f"it asks for {self.persons} persons of {len(all_of_them)} who can sign")
         return tuple(missing)
 
 

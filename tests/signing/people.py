@@ -24,9 +24,13 @@ class Hand:
         return self.key.public.line
 
 
-def hand(folder: Path, name: str, *, p256: bool = False, passphrase: bytes | None = None) -> Hand:
+def hand(folder: Path, name: str, *, p256: bool = False, passphrase: bytes | None = None, kind: str = "ed25519") -> Hand:
     """A fresh key in a file of mode 0600."""
-    private = ec.generate_private_key(ec.SECP256R1()) if p256 else Ed25519PrivateKey.generate()
+    private: Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if kind == "rsa":
+        private = rsa.generate_private_key(65537, 3072)
+    else:
+        private = ec.generate_private_key(ec.SECP256R1()) if p256 or kind == "p256" else Ed25519PrivateKey.generate()
     secret = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     path = folder / name
     path.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, secret))
