@@ -84,7 +84,8 @@ class Signed:
 def signed_by(line: bytes, roster: Roster, again: str, refusal: type[StatementRejected] = StatementRejected) -> Signed:
     """What this envelope holds and which one person of the roster signed it; `refusal` for everything else.
 
-    The key id is a hint from whoever wrote the envelope: it says which key to try and which words help, and decides nothing.
+    The key id is a hint from whoever wrote the envelope: it says which key to try and which words help, and lets nobody in. One
+    that names another key than the signer's is refused all the same, because pages show it.
     """
     claimed = _claimed(line)
     likely = [public for public in roster.public_keys if public.fingerprint in claimed]
@@ -96,6 +97,8 @@ def signed_by(line: bytes, roster: Roster, again: str, refusal: type[StatementRe
     held = roster.holder(signers[0]) if len(signers) == 1 == len(claimed) else None
     if held is None:
         raise refusal("several keys signed it; a statement is one person's", hint=again)
+    if claimed[0] not in ("", signers[0].fingerprint):
+        raise refusal(f"it names another key than {signers[0].fingerprint}, which signed it", hint=again)
     return Signed(payload=opened.payload, person=held[0], key=held[1], again=again, refusal=refusal)
 
 

@@ -252,6 +252,13 @@ def test_an_approval_without_a_key_id_is_believed(office: Office) -> None:
     assert [one.who for one in office.stand(json.dumps(envelope)).believed] == ["Ann Example (qa)"]
 
 
+def test_an_approval_under_a_false_key_id_is_rejected(office: Office) -> None:
+    """A page shows the key id, so that one of a key which nobody has is no approval, although the signature verifies."""
+    envelope = json.loads(office.line("ann", "qa"))
+    envelope["signatures"][0]["keyid"] = "SHA256:a-key-of-the-board"
+    assert "it names another key than SHA256:" in office.reason(json.dumps(envelope))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
