@@ -145,13 +145,14 @@ def agent(environ: Mapping[str, str]) -> Agent | None:
 
 
 def _identity(blob: bytes, comment: bytes) -> Identity:
-    text = comment.decode("utf-8", "replace")
+    text, kind = comment.decode("utf-8", "replace"), ""
     try:
         kind = Reader(blob).string().decode("ascii")
-        public = PublicKey.of_blob(blob)
+        return Identity(comment=text, kind=kind, public=PublicKey.of_blob(blob))
     except KeyRefused as refused:
         return Identity(comment=text, kind=kind, public=None, refused=refused.message)
-    return Identity(comment=text, kind=kind, public=public)
+    except ValueError:
+        return Identity(comment=text, kind=kind, public=None, refused="this is no key")
 
 
 def _receive(line: socket.socket, length: int, end: float) -> bytes:
