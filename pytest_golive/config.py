@@ -119,6 +119,34 @@ class Signoff(_Strict):
         return value
 
 
+class Watching(_Strict):
+    """What `golive watch` looks at (ids match `items`), and what follows: any critical failure takes the marker back.
+
+    A failure of one of `stops_on` stops as well: the circuit breaker of document 001 (line 565). `unclear` is the number of
+    rounds in a row after which a critical item that cannot be checked counts as failed; `announce` is how long before its end an
+    activation is announced.
+    """
+
+    every: Duration = 30.0
+    phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.MONITORING], min_length=1)
+    items: list[str] = Field(default=["*"], min_length=1)
+    stops_on: list[str] = Field(default_factory=list)
+    unclear: int = Field(default=3, ge=1)
+    announce: Duration = 3600.0
+
+    @field_validator("every", "announce", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> Any:
+        return _seconds(value)
+
+    @field_validator("every")
+    @classmethod
+    def _rests(cls, value: float) -> float:
+        if value < 1:
+            raise ValueError("a watch that never rests burdens the target: write at least 1s")
+        return value
+
+
 class Notify(_Strict):
     """Who is told of what: a name for people and the variable that holds an Apprise address, and the events that are announced.
 
@@ -192,6 +220,7 @@ class Settings(_Strict):
     activation: Activation = Activation()
     signoff: Signoff = Signoff()
     notify: Notify = Notify()
+    watch: Watching = Watching()
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"
     journal: str = "reports/journal.jsonl"

@@ -20,6 +20,7 @@ from pytest_golive.guard import Guard
 
 if TYPE_CHECKING:
     from pytest_golive.config import ModeSwitch, Settings
+    from pytest_golive.guard.marker import Marker
     from pytest_golive.signing.keys import PublicKey
 
 DRY_RUN = "DRY RUN MODE (SIMULATION)"
@@ -54,12 +55,12 @@ def look(settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKe
             memory.chmod(0o600)
         permission = guard(settings, told, keys, state=memory, logger=silent()).allows()
     switches = tuple((name, _shown(seen[name], switch)) for name, switch in settings.mode.items())
-    marker = f"{settings.marker} ({'present' if os.path.lexists(settings.marker) else 'not present'})"
+    place = f"{settings.marker} ({'present' if os.path.lexists(settings.marker) else 'not present'})"
     return Standing(
         mode=_mode(settings, told, permitted=permission.allowed),
         switches=switches,
         stops=tuple((str(path), os.path.lexists(path)) for path in settings.stop_files),
-        marker=marker,
+        marker=place,
         permitted=permission.allowed,
         reason=permission.reason,
     )
@@ -86,6 +87,20 @@ def guard(
         environ=environ,
         logger=logger,
     )
+
+
+def marker(settings: Settings, keys: Sequence[PublicKey]) -> Marker | None:
+    """The marker that stands, if it can be believed; None otherwise. It permits nothing: that is the guard's to say."""
+    from pytest_golive.errors import TrustError
+    from pytest_golive.guard.marker import MAX_MARKER, parse
+    from pytest_golive.guard.trusted_file import open_trusted
+
+    try:
+        fd, _, content = open_trusted(str(settings.marker), "the marker", limit=MAX_MARKER)
+        os.close(fd)
+        return parse(content, keys)
+    except (OSError, TrustError):
+        return None
 
 
 def silent() -> logging.Logger:

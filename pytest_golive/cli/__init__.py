@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "guard": "run a command only if real trading is permitted right now",
     "stop": "stop all real trading, at once, for every process and over every restart",
     "resume": "take a stop away, as a person on the roster, with a reason",
+    "watch": "look at the monitoring items again and again, and take the marker back when one of them turns",
     "deactivate": "take the marker back, and burn its counter",
     "attest": "sign a statement about an item that asks a person, and keep it for the next run",
     "roster": "show, check and write who may sign, for what and until when",

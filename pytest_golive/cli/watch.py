@@ -1,0 +1,168 @@
+"""`golive watch`: look at the monitoring items again and again, and take the marker back when one of them turns."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_golive import checklist, closing, quantities, watching
+from pytest_golive.cli.shared import journal_of, load_settings, redacted, trusted_keys
+from pytest_golive.cli.words import printable, say
+from pytest_golive.config import Settings
+from pytest_golive.errors import GoliveError, Misuse
+from pytest_golive.guard import state
+from pytest_golive.journal import Journal
+from pytest_golive.model import Item, Outcome, Ruling, Severity
+from pytest_golive.redaction import Redactor
+from pytest_golive.trial import Surroundings
+from pytest_golive.watching import Memory, Round
+
+BEAT = "watch.json"
+"""The file, beside the reports, in which the newest round stands."""
+
+_STOPPING = 60.0
+"""Seconds that a stop may take, its cancelling of orders included."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """How often, and for how long."""
+    parser.add_argument("--every", metavar="TIME", help="the rest between two rounds, such as 30s (default: watch.every)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="end after so many rounds (default: never)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0 if the last round was clear, 1 if it was not."""
+    settings = load_settings(options, probing=True)
+    rest = _rest(options.every, settings)
+    watch = _Watch(settings)
+    say(f"Watching {len(watch.watched)} items every {rest:g} s; {watch.revoking} of them take the marker back when they fail.")
+    for number in _rounds(options.rounds):
+        if number:
+            threading.Event().wait(rest)
+        watch.round()
+    return 0 if watch.clear else 1
+
+
+class _Watch:
+    """The rounds of one watch, and what it keeps from one to the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+        lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
+        self._items: tuple[Item, ...] = tuple(item for one in lists for item in one.items)
+        self.watched = watching.chosen(self._items, settings.watch.phases, settings.watch.items)
+        self.revoking = sum(watching.can_revoke(item) for item in self.watched)
+        self.clear = False
+        self._memory = Memory()
+        self._broken = 0
+        self._keys = trusted_keys(settings)
+        self._answers = watching.Answers(settings, os.environ, self._keys)
+
+    def round(self) -> None:
+        """Look, judge, do what follows, and tell what is new."""
+        settings, now = self._settings, datetime.now(UTC)
+        try:
+            seen, self._memory = self._judged()
+            self._broken = 0
+        except (GoliveError, OSError) as error:
+            seen = self._blind(str(error), now)
+        self.clear = not self._broken and not self._memory.known
+        with journal_of(settings) as journal:
+            told = self._follow(journal, seen, now)
+            told += watching.announce(settings, self._keys, journal, now)
+            told += self._answers.note(journal, now)
+        for line in (*_lines(seen), *told):
+            say(f"{now.astimezone():%H:%M:%S} {printable(redacted(line))}")
+
+    def _judged(self) -> tuple[Round, Memory]:
+        settings = self._settings
+        surroundings = Surroundings(
+            root=settings.root,
+            environ=os.environ,
+            now=lambda: datetime.now(UTC),
+            redactor=Redactor.from_environment(os.environ),
+            witnesses=settings.witnesses,
+            activated=closing.activated(settings),
+        )
+        return watching.judge(
+            watching.look(self._items, self.watched, surroundings),
+            self._memory,
+            patience=settings.watch.unclear,
+            stops_on=settings.watch.stops_on,
+        )
+
+    def _blind(self, why: str, now: datetime) -> Round:
+        """A round that could not be had at all; as many in a row as an item may be unclear revoke."""
+        self._broken += 1
+        say(f"{now.astimezone():%H:%M:%S} the round could not be had: {printable(redacted(why))}")
+        patience = self._settings.watch.unclear
+        return watching.blind(
+            why, now, revokes=f"{patience} rounds in a row could not be had" if self._broken >= patience else ""
+        )
+
+    def _follow(self, journal: Journal, seen: Round, now: datetime) -> tuple[str, ...]:
+        told = watching.enforce(self._settings, journal, seen, now, self._stop)
+        with contextlib.suppress(OSError):
+            content = json.dumps(watching.beat(seen), indent=1).encode("ascii")
+            path = self._settings.resolve(self._settings.reports) / BEAT
+            state.replace_file(str(path), content + b"\n", 0o644, durable=False)
+        return told
+
+    def _stop(self, reason: str) -> str:
+        """`golive stop` in a process of its own: whatever becomes of the watch, the stop is made as by any person."""
+        command = [sys.executable, "-m", "pytest_golive.cli", "stop", "--config", str(self._settings.path)]
+        words = ["--reason", redacted(reason), "--operator", watching.OPERATOR]
+        try:
+            done = subprocess.run(
+                [*command, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_STOPPING, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"NOT STOPPED: {error}"
+        said = " ".join((done.stdout + done.stderr).split())
+        return f"STOPPED because {reason}" if done.returncode == 0 else f"NOT STOPPED: {said}"
+
+
+def _rounds(count: int | None) -> Iterator[int]:
+    if count is not None and count < 1:
+        raise Misuse("a watch has at least one round", hint="for instance --rounds 1")
+    number = 0
+    while count is None or number < count:
+        yield number
+        number += 1
+
+
+def _rest(text: str | None, settings: Settings) -> float:
+    if text is None:
+        return settings.watch.every
+    try:
+        rest = float(quantities.seconds(text))
+    except ValueError as error:
+        raise Misuse(str(error), hint="for instance --every 30s") from None
+    if rest < 1:
+        raise Misuse("a watch that never rests burdens the target", hint="for instance --every 30s")
+    return rest
+
+
+def _lines(seen: Round) -> Iterator[str]:
+    """What is new in a round: three lines for what turned, one for what is clear again."""
+    for ruling in seen.turned:
+        yield f"{_word(ruling):<5} {ruling.item.title}  [{ruling.item.id}]"
+        yield f"      found: {' '.join(ruling.finding.reason.split())}"
+        yield f"      fix:   {' '.join(ruling.item.fix.split())}"
+    for ruling in seen.cleared:
+        yield f"CLEAR {ruling.item.title}  [{ruling.item.id}]"
+
+
+def _word(ruling: Ruling) -> str:
+    if ruling.finding.outcome is Outcome.FAILED:
+        return "RED" if ruling.item.severity is Severity.CRITICAL else "WARN"
+    return "BLIND"

@@ -1,0 +1,141 @@
+"""The watch: a red flag takes the marker back by itself, blindness does so after a while, and people are told of both."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_golive.journal import Journal
+from tests.acceptance.conftest import OPEN, item
+
+FLAG = item(
+    "flag-daily-loss",
+    phase="monitoring",
+    probe="file: {path: loss.json, format: json}",
+    expect='expect: {value.day: {le: "500"}}',
+    fix="close the positions",
+)
+LOSS = '{{"day": {}}}\n'
+
+
+@pytest.fixture
+def idle(project: Any) -> Any:
+    """A project that is not activated, and loses little so far."""
+    project.settings(OPEN)
+    project.checklist(item("one"), FLAG)
+    project.write("loss.json", LOSS.format(20))
+    return project
+
+
+@pytest.fixture
+def live(idle: Any) -> Any:
+    """The same, activated."""
+    project = idle
+    assert project.gate().word == "GO"
+    assert project.marker.exists()
+    return project
+
+
+def watch(project: Any, *more: str, rounds: int = 1) -> Any:
+    return project.golive("watch", "--rounds", str(rounds), "--every", "1s", *more)
+
+
+def events_of(project: Any) -> list[str]:
+    return [entry.event for entry in Journal(project.root / "reports/journal.jsonl").entries()]
+
+
+def test_while_all_is_well_nothing_changes(live: Any) -> None:
+    """A clear round leaves the marker, ends with 0 and says what the guard says."""
+    done = watch(live)
+    assert done.status == 0, done.text
+    assert "Watching 1 items every 1 s; 1 of them take the marker back" in done.text
+    assert "Real orders are PERMITTED" in done.text
+    assert live.marker.exists()
+    assert "deactivated" not in events_of(live)
+
+
+def test_a_red_flag_takes_the_marker_back(live: Any) -> None:
+    """The round that sees it red removes the marker, journals why, and the same file put back does not revive it."""
+    kept = live.marker.read_bytes()
+    live.write("loss.json", LOSS.format(700))
+    done = watch(live)
+    assert done.status == 1
+    assert "RED   Item flag-daily-loss  [flag-daily-loss]" in done.text
+    assert "fix:   close the positions" in done.text
+    assert f"REVOKED {live.marker}" in done.text
+    assert not live.marker.exists()
+    newest = list(Journal(live.root / "reports/journal.jsonl").entries())[-1]
+    assert (newest.event, newest.detail["operator"]) == ("deactivated", "golive watch")
+    assert newest.detail["reason"].startswith("flag-daily-loss failed: value.day: wanted at most 500, found 700")
+    live.marker.write_bytes(kept)
+    live.marker.chmod(0o644)
+    assert live.golive("guard").status == 1
+    told = json.loads((live.root / "reports/watch.json").read_text())
+    assert [each["id"] for each in told["red"]] == ["flag-daily-loss"]
+
+
+def test_blindness_revokes_after_some_rounds(live: Any) -> None:
+    """An item that cannot be checked is borne twice; the third round in a row takes the marker back, and the journal has the
+    guard's change of mind.
+    """
+    (live.root / "loss.json").write_text("not json")
+    done = watch(live, rounds=2)
+    assert "BLIND Item flag-daily-loss" in done.text
+    assert live.marker.exists()
+    assert watch(live, rounds=3).status == 1
+    assert not live.marker.exists()
+    revoked, refused = list(Journal(live.root / "reports/journal.jsonl").entries())[-2:]
+    assert "could not be checked 3 times in a row" in revoked.detail["reason"]
+    assert (refused.event, refused.detail["permitted"]) == ("refusal-changed", False)
+
+
+def test_a_warning_is_told_and_nothing_more(live: Any) -> None:
+    """What is no critical item never revokes."""
+    live.checklist(
+        item("one"), FLAG, FLAG.replace("flag-daily-loss", "flag-small").replace("critical", "warning").replace("500", "10")
+    )
+    done = watch(live)
+    assert "WARN  Item flag-small" in done.text
+    assert live.marker.exists()
+
+
+def test_the_circuit_breaker_stops_as_well(live: Any) -> None:
+    """A failure that stops_on names makes the stop file, which stays when the marker is made anew."""
+    live.settings(OPEN + "watch: {stops_on: [flag-*]}\n")
+    live.write("loss.json", LOSS.format(700))
+    done = watch(live)
+    assert "STOPPED because flag-daily-loss failed" in done.text
+    assert (live.root / "EMERGENCY_STOP").exists()
+    assert not live.marker.exists()
+    assert events_of(live)[-2:] == ["stopped", "deactivated"]
+
+
+def test_a_watch_that_could_revoke_nothing_is_refused(idle: Any) -> None:
+    """Patterns that match no critical item are a mistake, not a quiet watch."""
+    idle.settings(OPEN + "watch: {items: [no-such-*]}\n")
+    done = watch(idle)
+    assert done.status == 1
+    assert "this watch could revoke nothing" in done.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("--rounds", "0"), "at least one round"), (("--every", "30"), "is not a duration"), (("--every", "10ms"), "never rests")],
+)
+def test_words_that_make_no_watch_are_refused(idle: Any, words: tuple[str, ...], told: str) -> None:
+    """A rest without a unit, none at all, and no round are told in one line."""
+    done = idle.golive("watch", *words)
+    assert done.status == 1
+    assert told in done.text
+
+
+def test_an_activation_that_ends_soon_is_announced_once(idle: Any) -> None:
+    """Within `announce` of its end it is said and journalled, and not again in the next round or by the next watch."""
+    live = idle
+    live.settings(OPEN + "watch: {announce: 13h}\n")
+    assert live.gate().word == "GO"
+    assert watch(live, rounds=2).text.count("EXPIRES at") == 1
+    assert "EXPIRES" not in watch(live).text
+    assert events_of(live).count("expiring") == 1
