@@ -97,25 +97,28 @@ class Activation(_Strict):
 
 
 class Signoff(_Strict):
-    """Whether approvals are demanded whatever the roster says, how long one may live at most, and who may resume after a stop.
+    """Whether approvals are demanded whatever the roster says, how long one may live at most, and who may resume or waive.
 
-    Without `resume_roles` these are the roles of the environment's quorum, or every role of a roster that asks for none.
+    Without `resume_roles` these are the roles of the environment's quorum, or every role of a roster that asks for none; without
+    `waiver_roles` those of the quorum and nobody else. `max_waiver` is the longest row of waivers that one item may have.
     """
 
     required: bool = False
     resume_roles: list[str] = Field(default_factory=list)
     max_approval: Duration = 24 * 3600.0
+    waiver_roles: list[str] = Field(default_factory=list)
+    max_waiver: Duration = 30 * 24 * 3600.0
 
-    @field_validator("max_approval", mode="before")
+    @field_validator("max_approval", "max_waiver", mode="before")
     @classmethod
     def _duration(cls, value: Any) -> Any:
         return _seconds(value)
 
-    @field_validator("max_approval")
+    @field_validator("max_approval", "max_waiver")
     @classmethod
     def _lives(cls, value: float) -> float:
         if value <= 0:
-            raise ValueError("an approval that lives for no time approves nothing: write 24h")
+            raise ValueError("what lives for no time approves nothing: write 24h or 30d")
         return value
 
 

@@ -7,7 +7,8 @@ INCOMPLETE.
 - No declared item at all, or none that is critical, is INCOMPLETE: nothing can be concluded from nothing.
 - A critical item that failed, could not be checked, was blocked or was not run blocks: NO-GO. One that is pending blocks too,
 but as long as there is nothing worse nobody knows yet: INCOMPLETE.
-- A waiver turns a *failed* item aside until it expires; it never covers an error or a check that did not run.
+- A waiver turns a *failed* item aside until it expires; it never covers an error or a check that did not run. It is told:
+GO WITH WARNINGS, because somebody accepted a failure and whoever approves must see that.
 - A warning item that is not passed is told, and never blocks: GO WITH WARNINGS.
 """
 
@@ -97,7 +98,7 @@ def decide(
         if finding is None:
             unseen += 1
             finding = Finding(item=item.id, outcome=Outcome.NOT_RUN, reason=UNSEEN)
-        rulings.append(rule(item, finding, waived.get(item.id) or waived.get(item.declared), now))
+        rulings.append(rule(item, finding, waived.get(item.id), now))
     word = _word(rulings, unseen, partial)
     return Decision(word=word, reasons=_reasons(rulings, unseen, partial), rulings=tuple(rulings), at=now, aside=tuple(aside))
 
@@ -109,7 +110,7 @@ def _word(rulings: Sequence[Ruling], unseen: int, partial: Sequence[str]) -> Wor
     if Verdict.BLOCKING in verdicts:
         blocking = {ruling.finding.outcome for ruling in rulings if ruling.verdict is Verdict.BLOCKING}
         return Word.INCOMPLETE if blocking == {Outcome.PENDING} else Word.NO_GO
-    if Verdict.WARNED in verdicts:
+    if verdicts & {Verdict.WARNED, Verdict.WAIVED}:
         return Word.GO_WITH_WARNINGS
     return Word.GO
 

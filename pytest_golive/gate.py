@@ -7,13 +7,14 @@ of several sights of one item the worst stands. Under pytest-xdist each worker h
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,10 @@ from typing import Any, final
 
 import pytest
 
-from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, wire
+from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, waiving, wire
 from pytest_golive.drill import over
 from pytest_golive.errors import GoliveError, Misuse
-from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity
+from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity, Waiver
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
 from pytest_golive.redaction import Redactor
 from pytest_golive.report.words import visible
@@ -201,10 +202,13 @@ class Gate:
         return report
 
     def note(self, item: Item, finding: Finding, report: pytest.TestReport) -> None:
-        """Keep the worst sight of an item, put it on the report, and tell a failing warning by the xfail protocol."""
+        """Keep the worst sight of an item, put it on the report, and tell what does not block by the xfail protocol."""
         stands = self._keep(finding)
         report.golive = wire.pack(item, stands, whole=self.worker)  # type: ignore[attr-defined]
-        if item.severity is Severity.WARNING and finding.outcome is not Outcome.PASSED and not report.passed:
+        if finding.outcome is Outcome.FAILED and not report.passed and (waiver := self._excused.get(item.id)) is not None:
+            report.outcome = "skipped"
+            report.wasxfail = f"{_WAIVED} until {waiver.until.isoformat()}: {finding.reason}"
+        elif item.severity is Severity.WARNING and finding.outcome is not Outcome.PASSED and not report.passed:
             report.outcome = "skipped"
             report.wasxfail = f"warning: {finding.reason}"
 
@@ -224,8 +228,11 @@ class Gate:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Report) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
         packed = getattr(report, "golive", None)
-        if packed is None or not getattr(report, "wasxfail", None):
+        why = getattr(report, "wasxfail", None)
+        if packed is None or not why:
             return None
+        if why.startswith(_WAIVED) and report.skipped:
+            return "waived", "W", ("WAIVED", {"yellow": True})
         if packed["severity"] != Severity.WARNING or not report.skipped:
             return None
         return "warned", "w", ("WARNING", {"yellow": True})
@@ -366,9 +373,29 @@ class Gate:
         return bool(self.config.getoption("golive_phase") or self.config.getoption("golive_drill"))
 
     def decide(self) -> Decision:
-        """The decision over everything declared, as things stand."""
-        return decision.decide(self.items, self.findings, phases=self.phases, now=_now(), partial=self.partial)
+        """The decision over everything declared, as things stand; waivers are believed anew for it."""
+        now = _now()
+        held = self._waivers(now)
+        decided = decision.decide(
+            self.items, self.findings, phases=self.phases, now=now, waivers=held.granted, partial=self.partial
+        )
+        return waiving.settle(decided, held)
 
+    def _waivers(self, now: datetime) -> waiving.Waivers:
+        """The exceptions that hold now, for this runner, without what is secret in their reasons."""
+        named = self.config.getoption("golive_operator") or os.environ.get("GOLIVE_OPERATOR", "")
+        signers = () if self.closing is None else (self.closing.signer.fingerprint,)
+        held = waiving.look(self.settings, self.items, now, operators=(named, closing.login()), signers=signers)
+        return waiving.redacted(held, self.redactor)
+
+    @functools.cached_property
+    def _excused(self) -> Mapping[str, Waiver]:
+        """The exceptions that held when the first item failed, by its id: they say how a failure is told, not what is decided."""
+        return {waiver.item: waiver for waiver in self._waivers(_now()).granted}
+
+
+_WAIVED = "waived"
+"""How the reason begins by which a waived failure is told."""
 
 _SHOWING = {
     "collectonly": "--collect-only",

@@ -278,12 +278,30 @@ class Finding:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A dated exception: until `until`, a failure of `item` does not block."""
+    """A dated exception: until `until`, a failure of `item` does not block.
+
+    `statement` is the digest of what was signed, `role` and `signed_at` are those of the person who signed it.
+    """
 
     item: str
     reason: str
     until: datetime
     approved_by: tuple[str, ...]
+    role: str = ""
+    signed_at: datetime | None = None
+    statement: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleWaiver:
+    """A waiver that excused nothing, and `why`; of one that nobody believes, only the item that its file is named by is known."""
+
+    item: str
+    reason: str
+    until: datetime | None
+    approved_by: tuple[str, ...]
+    why: str
 
 
 @final
@@ -307,3 +325,4 @@ class Decision:
     rulings: tuple[Ruling, ...]
     at: datetime
     aside: tuple[Ruling, ...] = field(default=())
+    idle: tuple[IdleWaiver, ...] = field(default=())

@@ -17,7 +17,7 @@ from typing import Any, final
 
 from pytest_golive import canonical
 from pytest_golive.manifest import Manifest
-from pytest_golive.model import Checklist, Decision, Evidence, Phase, Ruling, Verdict, Word
+from pytest_golive.model import Checklist, Decision, Evidence, IdleWaiver, Phase, Ruling, Verdict, Waiver, Word
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -73,15 +73,14 @@ def build(
     changes: Mapping[str, Any] | None = None,
     since: Mapping[str, str] | None = None,
     signoff: Mapping[str, Any] | None = None,
-    idle_waivers: Sequence[Mapping[str, Any]] = (),
     notices: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
     """The canonical bytes of the statement about one run.
 
     What the page of template 2 shows beside the decision: `previous` is the last signed run and `changes` the difference to it,
     null if there was none (`previous.lost` says why its page could not be compared with); `since` tells by item id since when an
-    item has not been clear; `signoff` is the quorum that is asked, null if none is; `idle_waivers` are those that excused
-    nothing, and `notices` loud lines that stand on every page until somebody has reviewed them.
+    item has not been clear; `signoff` is the quorum that is asked, null if none is; `notices` are loud lines that
+    stand on every page until somebody has reviewed them. Of an idle waiver that nobody believes, `until` is null.
     """
     subject: list[dict[str, Any]] = [{"name": "release-manifest.json", "digest": {"sha256": manifest.sha256}}]
     # what was tested is the commit only if nothing differed from it; else the manifest alone names it
@@ -117,7 +116,7 @@ def build(
                     "previous": previous,
                     "changes": changes,
                     "signoff": signoff,
-                    "idle_waivers": list(idle_waivers),
+                    "idle_waivers": [_idle(one) for one in decision.idle],
                     "notices": list(notices),
                     "checklists": [_checklist(one) for one in checklists],
                     "items": [_item(ruling, since or {}) for ruling in decision.rulings],
@@ -180,9 +179,25 @@ def _item(ruling: Ruling, since: Mapping[str, str]) -> dict[str, Any]:
         "verdict": ruling.verdict.value,
         "reason": finding.reason,
         "checks": [{"path": c.path, "wanted": c.wanted, "found": c.found, "met": c.met} for c in finding.checks],
-        "waiver": waiver and {"reason": waiver.reason, "until": waiver.until, "approved_by": list(waiver.approved_by)},
+        "waiver": waiver and _waiver(waiver),
         "evidence": None if finding.evidence is None else _evidence(finding.evidence),
     }
+
+
+def _waiver(waiver: Waiver) -> dict[str, Any]:
+    return {
+        "reason": waiver.reason,
+        "until": waiver.until,
+        "approved_by": list(waiver.approved_by),
+        "role": waiver.role,
+        "signed_at": waiver.signed_at,
+        "statement": waiver.statement,
+    }
+
+
+def _idle(one: IdleWaiver) -> dict[str, Any]:
+    told = {"item": one.item, "reason": one.reason, "until": one.until, "why": one.why}
+    return {**told, "approved_by": list(one.approved_by)}
 
 
 def _aside(ruling: Ruling) -> dict[str, Any]:

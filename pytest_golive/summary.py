@@ -35,6 +35,10 @@ def text(closed: Closed, settings: Settings, checklists: Sequence[Checklist] = (
         "demo": settings.target.demo,
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "items": [_item(ruling) for ruling in decision.rulings],
+        "idle_waivers": [
+            {"item": one.item, "by": list(one.approved_by), "why": one.why, "until": one.until and one.until.isoformat()}
+            for one in decision.idle
+        ],
         "previous": _plain(closed.comparison.previous),
         "changes": _plain(closed.comparison.changes),
         "departures": [

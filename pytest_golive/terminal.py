@@ -100,7 +100,20 @@ def _one(ruling: Ruling) -> Iterator[Line]:
     yield Line(f"    {label(ruling):<7} {ruling.item.title}  [{ruling.item.id}]", colour(ruling))
     if ruling.verdict is not Verdict.CLEAR:
         yield Line(f"            found: {_flat(ruling.finding.reason)}")
+        if waiver := ruling.waiver:
+            names = ", ".join(waiver.approved_by)
+            yield Line(f"            waived by {names} until {waiver.until.isoformat()}: {_flat(waiver.reason)}")
         yield Line(f"            fix:   {_flat(ruling.item.fix)}")
+
+
+def idle_in_words(decision: Decision) -> Iterator[Line]:
+    """Every waiver that excused nothing, and why; one that is not believed in red."""
+    for one in decision.idle[:MAX_LISTED]:
+        by = f" ({', '.join(one.approved_by)})" if one.approved_by else ""
+        shade = "red" if one.why.startswith("not believed") else "yellow"
+        yield Line(f"    WAIVER  {_flat(one.item)}{by}: {_flat(one.why)}", shade)
+    if len(decision.idle) > MAX_LISTED:
+        yield Line(f"    … and {len(decision.idle) - MAX_LISTED} more waivers that excuse nothing; the report has all of them")
 
 
 def ending(closed: Closed, next_step: str) -> Iterator[Line]:
@@ -190,7 +203,8 @@ def show(config: pytest.Config, closed: Closed, checklists: Sequence[Checklist],
         reporter.write_sep("=", "go-live")
     option = "" if settings == Path.cwd() / settings.name else f"--config {shown(settings)}"
     drilled = drilled_in_words(closed.drilled) if closed.drilled is not None else ()
-    for line in (*lines, *drilled, *ending(closed, next_step(closed, option))):
+    idle = idle_in_words(closed.decision) if verbosity >= 0 else ()
+    for line in (*lines, *idle, *drilled, *ending(closed, next_step(closed, option))):
         markup: Mapping[str, bool] = {line.colour: True} if line.colour else {}
         reporter.write_line(_encodable(line.text, reporter), bold=line.bold, **markup)
 

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "roster": "show, check and write who may sign, for what and until when",
     "key": "show which keys you have here, and print a public key for other software",
     "journal": "show that the journal is whole, write it out, vouch for it, or mend it",
+    "waive": "accept the failure of an item until a day, with a signature",
     "history": "tell every attempt to activate, from the journal",
     "schema": "print the JSON Schema of checklist files, for editors",
 }

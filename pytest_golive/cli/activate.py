@@ -44,8 +44,10 @@ def run(options: argparse.Namespace) -> int:
     except Misuse as error:
         raise Misuse(error.message + _written(options, "preflight", error.message), hint=error.hint) from None
     for item in summary["items"]:
-        if item["verdict"] in ("clear", "waived"):
+        if item["verdict"] == "clear":
             say(f"{icon('✅ ')}PASS | {item['id']}")
+        elif item["verdict"] == "waived":
+            say(f"{icon('⚠️  ')}WAIVED | {item['id']}: {item['reason']}")
         else:
             sign, word = ("❌ ", "FAIL") if item["verdict"] == "blocking" else ("⚠️  ", "WARN")
             say(f"{icon(sign)}{word} | {item['id']}: {item['reason']}")
@@ -53,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     counts = summary["counts"]
     failed = len(summary["items"]) - counts["clear"] - counts["waived"] - counts["warned"]
     warned = f", {counts['warned']} warnings" if counts["warned"] else ""
-    banner(f"PREFLIGHT RESULTS: {counts['clear'] + counts['waived']} passed, {failed} failed{warned}")
+    warned += f", {counts['waived']} waived" if counts["waived"] else ""
+    banner(f"PREFLIGHT RESULTS: {counts['clear']} passed, {failed} failed{warned}")
     if not summary["permits"]:
         return _denied(options, "preflight", f"{summary['word']}: {' '.join(summary['reasons'])}")
     say(f"\n{icon('🚀 ')}All pre-flight checks passed. Attempting GO-LIVE activation...\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_golive import attesting, checklist, quantities
 from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings
-from pytest_golive.cli.words import printable
+from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
@@ -70,8 +70,7 @@ def _show(made: attesting.Draft) -> None:
         f"  until     {stated.expires.isoformat()}",
         *([f"  comment   {stated.comment}"] if stated.comment else []),
     ]
-    encoding = sys.stdout.encoding or "utf-8"
-    print("\n".join(printable(line) for line in lines).encode(encoding, "backslashreplace").decode(encoding))
+    say("\n".join(printable(line) for line in lines))
 
 
 def _agreed(*, yes: bool) -> bool:

@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     say(f"Passed: {counts['clear']}")
     say(f"Critical failures: {counts['blocking']}")
     say(f"Warnings: {counts['warned']}")
+    if counts["waived"]:
+        say(f"Waived: {counts['waived']}")
     say(f"Decision: {summary['word']} - {' '.join(summary['reasons'])}")
     say(f"Report: {summary['report']}")
     if summary["trouble"]:

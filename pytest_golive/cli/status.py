@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_golive import stopping
-from pytest_golive.cli.shared import load_settings, stop_lines, trusted_keys
-from pytest_golive.cli.words import icon, mode_icon, say
+from pytest_golive.cli.shared import load_settings, redacted, stop_lines, trusted_keys
+from pytest_golive.cli.words import icon, mode_icon, printable, say
+
+if TYPE_CHECKING:
+    from pytest_golive.config import Settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,4 +40,21 @@ def run(options: argparse.Namespace) -> int:
     say("")
     say(f"Marker: {seen.marker}")
     say(f"Real trading: {'PERMITTED' if seen.permitted else 'BLOCKED'}{f' - {seen.reason}' if seen.reason else ''}")
+    for line in _waivers(settings):
+        say(f"Waiver: {line}")
     return 0
+
+
+def _waivers(settings: Settings) -> Iterator[str]:
+    """Each waiver in the folder, by what is signed alone: whether its item still asks the same, a run will see."""
+    if not settings.resolve(settings.waivers).exists():
+        return
+    from datetime import UTC, datetime
+
+    from pytest_golive import waiving
+
+    held = waiving.look(settings, None, datetime.now(UTC))
+    for one in held.granted:
+        yield printable(f"{one.item}, until {one.until.isoformat()}, by {', '.join(one.approved_by)}: {redacted(one.reason)}")
+    for none in held.idle:
+        yield printable(f"{none.item}: {redacted(none.why)}")

@@ -35,7 +35,9 @@ def mode_icon(mode: str) -> str:
 
 def badge(item: dict[str, Any]) -> str:
     """The verdict of an item, as it stands in front of its line."""
-    if item["verdict"] in ("clear", "waived"):
+    if item["verdict"] == "waived":
+        return f"{icon('⚠️  ')}[WAIVED]"
+    if item["verdict"] == "clear":
         return f"{icon('✅ ')}[PASS]"
     if item["verdict"] == "warned":
         return f"{icon('⚠️  ')}[WARNING]"
