@@ -14,6 +14,7 @@ import platform
 import secrets
 import socket
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,8 @@ from pytest_golive.trial import Surroundings
 from pytest_golive.worktree import Tree, digest_of_files, look_at_tree
 
 VALID_FOR = timedelta(hours=12)
+MAX_NAMED = 200
+"""Blocking items that the journal names; beyond that it only counts them."""
 
 
 @final
@@ -180,6 +183,8 @@ class Closing:
             "target": self._settings.target.name,
             "environment": self._settings.environment,
             "decides": run.gates and not run.partial,
+            "counts": dict(Counter(ruling.verdict.value for ruling in decision.rulings)),
+            "blocking": [self._redactor.text(name) for name in _blocking(decision)[:MAX_NAMED]],
         }
         self.journal.append(RUN, detail, decision.at)
 
@@ -365,6 +370,10 @@ def _against(decision: Decision) -> str:
         if ruling.verdict is Verdict.BLOCKING and ruling.finding.outcome is Outcome.FAILED:
             return f"a gate run that was not whole saw {ruling.item.id} fail"
     return ""
+
+
+def _blocking(decision: Decision) -> list[str]:
+    return [ruling.item.id for ruling in decision.rulings if ruling.verdict is Verdict.BLOCKING]
 
 
 def _content(path: Path) -> bytes | None:

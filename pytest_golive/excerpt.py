@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,11 @@ def since(entries: Iterable[Entry], moment: datetime | None) -> list[Entry]:
         if found or moment is None or entry.at >= moment:
             found.append(entry)
     return found
+
+
+def clean(entries: Iterable[Entry], redactor: Redactor) -> list[Entry]:
+    """The records without what is known to be a secret now; each keeps the digest of what stands in the journal."""
+    return [replace(entry, detail=detail) for entry, detail, _ in _clean(entries, redactor)]
 
 
 def as_jsonl(entries: Iterable[Entry], redactor: Redactor) -> str:
@@ -79,10 +85,15 @@ def table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
+def printable(text: str) -> str:
+    """The text with control and direction characters spelled out, so that no terminal obeys them."""
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    shown = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in value)
+    shown = printable(value)
     return f"'{shown}" if value.startswith(_FORMULA) else shown
 
 

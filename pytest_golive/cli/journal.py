@@ -85,7 +85,7 @@ def _verify(options: argparse.Namespace, settings: Settings, journal: Journal) -
 
 
 def _export(options: argparse.Namespace, _settings: Settings, journal: Journal) -> int:
-    entries = excerpt.since(list(journal.entries()), _moment(options.since))
+    entries = excerpt.since(list(journal.entries()), moment(options.since))
     redactor = Redactor.from_environment(os.environ)
     sys.stdout.write((excerpt.as_csv if options.form == "csv" else excerpt.as_jsonl)(entries, redactor))
     return 0
@@ -161,7 +161,7 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
     """The moment that people mean by a date, a time, or a length of time until now; a date without a zone is one of UTC."""
     if text is None:
         return None
@@ -170,7 +170,7 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise Misuse(f"{text!r} is no time", hint="write 2026-11-21, 2026-11-21T08:00+01:00, or a length such as 7d") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -1,4 +1,4 @@
-"""What the journal tells of activations: every attempt, who made it, what became of it, how long it lasted and how it ended.
+"""Every attempt to activate: who made it, what became of it, how long it lasted and how it ended.
 
 It is read, never kept: the journal stays the only record, and this is a view of it that can be written out for an audit
 (document 001, lines 559 and 571).
@@ -6,13 +6,12 @@ It is read, never kept: the journal stays the only record, and this is a view of
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, final
 
+from pytest_golive import excerpt
 from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
 from pytest_golive.journal import Entry
 
@@ -66,7 +65,7 @@ def attempts(entries: Iterable[Entry], now: datetime) -> list[Attempt]:
                 expires=str(entry.detail.get("expires", "")),
                 ended=ended,
                 ended_at=ended_at.isoformat() if ended_at else "",
-                seconds=int((ended_at - entry.at).total_seconds()) if ended_at else None,
+                seconds=max(0, int((ended_at - entry.at).total_seconds())) if ended_at else None,
                 reason=str(last.detail.get("reason", "")),
             )
         )
@@ -88,12 +87,8 @@ def analysis(found: Iterable[Attempt]) -> dict[str, Any]:
 
 def as_csv(found: Iterable[Attempt]) -> str:
     """The attempts as comma-separated values with a line of names."""
-    stream = io.StringIO()
     names = [field.name for field in fields(Attempt)]
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: getattr(row, name) for name in names} for row in found)
-    return stream.getvalue()
+    return excerpt.table(names, ({name: getattr(row, name) for name in names} for row in found))
 
 
 def _end(entry: Entry, later: Iterable[Entry], now: datetime) -> tuple[str, datetime | None]:
