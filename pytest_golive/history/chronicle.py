@@ -23,6 +23,7 @@ PASSED = frozenset(word.value for word in Word if word.permits)
 
 ALSO = (
     events.STOPPED,
+    events.ORDERS_CANCELLED,
     events.RESUMED,
     events.DEACTIVATED,
     events.ROLLED_BACK,
