@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
 from pytest_golive import standing
@@ -18,7 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Become the command, or exit status 1 with the reason why not."""
+    """Become the command, or exit status 1 with the reason why not.
+
+    The command takes the place of this process, so that its exit status, its signals and its process id are its own.
+    """
     settings = load_settings(options)
     permission = standing.guard(settings, os.environ, trusted_keys(settings), logger=standing.silent()).allows()
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
@@ -26,6 +30,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"golive guard: GO-LIVE not activated: {permission.reason}", file=sys.stderr)
         return 1
     if argv:
+        # Python ignores these two, and what is ignored stays so in the program that is started
+        for name in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(name, signal.SIG_DFL)
         try:
             os.execvp(argv[0], argv)  # noqa: S606 - starting the user's own command is what this is for
         except OSError as error:

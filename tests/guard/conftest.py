@@ -57,6 +57,7 @@ class Stage:
     signer: SessionKey = field(default_factory=lambda: SessionKey(Ed25519PrivateKey.generate()))
     clock: Clock = field(default_factory=Clock)
     environ: dict[str, str] = field(default_factory=dict)
+    memory: Path | None = None
 
     @property
     def marker(self) -> Path:
@@ -64,7 +65,7 @@ class Stage:
 
     @property
     def state(self) -> Path:
-        return self.folder / "guard.state"
+        return (self.memory or self.folder) / "guard.state"
 
     def write(self, signer: SessionKey | None = None, **changes: Any) -> bytes:
         """Put a marker in place in the way that activation does: as a new file under the old name."""

@@ -352,6 +352,142 @@ def test_a_marker_moved_away_and_back_does_not_revive(stage: Any) -> None:
     assert "does not revive" in guard.allows().reason
 
 
+MOVES: dict[str, tuple[str, str]] = {"marker": ("desk/go_live.active", "desk/aside"), "folder": ("desk", "aside")}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_away_and_back_between_two_orders_does_not_revive(stage: Any, name: str) -> None:
+    """A marker that was moved away and back while no order asked is spent, in this guard and after a restart."""
+    _deeper(stage)
+    guard = stage.guard()
+    assert guard.allows()
+    here, aside = (stage.folder.parent / part for part in MOVES[name])
+    if name == "folder" and not guard.watched:
+        pytest.skip("where the kernel announces nothing, a folder above that comes back unseen cannot be told")
+    here.rename(aside)
+    aside.rename(here)
+    assert "does not revive" in guard.allows().reason
+    assert "does not revive" in stage.guard().allows().reason
+
+
+def _deeper(stage: Any) -> None:
+    """Let the marker have a folder of its own, with the guard's memory in another."""
+    stage.memory = stage.folder / "memory"
+    stage.memory.mkdir()
+    (stage.folder / "desk").mkdir()
+    stage.folder = stage.folder / "desk"
+    stage.write()
+
+
+def test_another_name_and_back_does_not_revive(stage: Any) -> None:
+    """Nor does a marker whose name was deleted while a hard link kept the file."""
+    _deeper(stage)
+    guard = stage.guard()
+    assert guard.allows()
+    os.link(stage.marker, stage.folder.parent / "kept")
+    stage.marker.unlink()
+    os.link(stage.folder.parent / "kept", stage.marker)
+    (stage.folder.parent / "kept").unlink()
+    assert "does not revive" in guard.allows().reason
+
+
+def test_touching_the_marker_spends_nothing(stage: Any) -> None:
+    """New times, a mode and back, other files in the folder: the marker is looked at anew and still counts."""
+    _deeper(stage)
+    guard = stage.guard()
+    assert guard.allows()
+    os.utime(stage.marker)
+    assert guard.allows()
+    stage.marker.chmod(0o600)
+    stage.marker.chmod(0o644)
+    assert guard.allows()
+    (stage.folder / "log").touch()
+    assert guard.allows()
+    assert guard.allows()
+
+
+def test_where_the_kernel_speaks_it_is_not_asked_by_name(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of a quiet day looks up no path: neither the marker's nor a stop file's."""
+    stage.write()
+    guard = stage.guard(stop_files=[stage.folder / "STOP"])
+    assert guard.allows()
+    assert guard.allows()
+    if not guard.watched:
+        pytest.skip("here every path is asked for by name")
+    for name in ("stat", "lstat", "access", "open", "pread"):
+        monkeypatch.setattr(os, name, _denied)
+    assert guard.allows()
+    monkeypatch.undo()
+    (stage.folder / "STOP").touch()
+    assert "stop file present" in guard.allows().reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [(0o777, "others can write"), (0o775, "others can write"), (0o1777, ""), (0o755, "")]
+)
+def test_others_cannot_write_the_folder_of_the_marker(stage: Any, mode: int, reason: str) -> None:
+    """A folder in which others can put one file in another's place permits nothing; a sticky one does."""
+    _deeper(stage)
+    stage.folder.chmod(mode)
+    permission = stage.guard().allows()
+    assert permission.allowed == allowed
+    assert ("others can write the marker's folder" in permission.reason) != allowed
+
+
+def test_a_folder_opened_to_others_is_seen_by_the_next_order(stage: Any) -> None:
+    """A running guard asks again whose the folder is as soon as its mode changes, or within a minute."""
+    _deeper(stage)
+    guard = stage.guard()
+    assert guard.allows()
+    stage.folder.chmod(0o777)
+    stage.clock.tick(0 if guard.watched else 60)
+    assert "others can write the marker's folder" in guard.allows().reason
+
+
+def test_a_strangers_folder_is_refused(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that belongs to neither root nor this user nor a named owner permits nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    _deeper(stage)
+    os.chown(stage.folder, 65534, -1)
+    assert "the marker's folder belongs to a stranger" in stage.guard().allows().reason
+    assert stage.guard(owners=[65534]).allows()
+
+
+def test_a_clock_set_forward_ends_the_activation(stage: Any) -> None:
+    """A wall clock that jumps past the expiry refuses, and setting it right again does not bring the activation back."""
+    stage.write()
+    guard = stage.guard()
+    assert guard.allows()
+    stage.clock.wall += 13 * 3600
+    assert "expired" in guard.allows().reason
+    stage.clock.wall -= 13 * 3600
+    assert "the clock was set back" in guard.allows().reason
+
+
+def test_a_restart_with_a_higher_counter_refuses(stage: Any) -> None:
+    """A guard that starts with the memory of a later activation does not honour an earlier one."""
+    stage.write()
+    stage.state.write_text("schema: 1\nhighest: 9\nburned: 0\nwall: 0\n")
+    stage.state.chmod(0o600)
+    assert "overtaken by activation 9" in stage.guard().allows().reason
+
+
+def test_switches_are_read_from_the_real_environment(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch that changes in os.environ is seen by the next order, whether it is set, changed or taken away."""
+    stage.write()
+    monkeypatch.setenv("GOLIVE_TEST_MODE", "live ü")
+    guard = stage.guard(environ=os.environ, switches={"GOLIVE_TEST_MODE": "live ü"})
+    assert guard.allows()
+    assert guard.allows()
+    monkeypatch.setenv("GOLIVE_TEST_MODE", "dry")
+    assert not guard.allows()
+    monkeypatch.setenv("GOLIVE_TEST_MODE", "live ü")
+    assert guard.allows()
+    monkeypatch.delenv("GOLIVE_TEST_MODE")
+    assert not guard.allows()
+
+
 def test_a_copy_in_the_place_of_the_marker_does_not_count(stage: Any) -> None:
     """A marker that was replaced by its own copy between two orders was taken away, although nobody saw it gone."""
     content = stage.write()
