@@ -88,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 1
             loaded = opened(page, runs)
         print(
-            f"{count:6,} items: {told['bytes'] / 1e6:.1f} MB, render {told['cold']:.3f} s cold and {told['warm']:.3f} s again, "
+            f"{count:6,} items: {told['bytes'] / 1e6:.1f} MB, {told['beside'] / 1e6:.1f} MB of it beside the evidence; "
+            f"render {told['cold']:.3f} s cold and {told['warm']:.3f} s again, "
             f"verify {told['verify']:.3f} s"
         )
         figures += [f"render{count}_s {told['cold']:.2f}", f"verify{count}_s {told['verify']:.2f}"]

@@ -30,4 +30,15 @@ warm = seconds(lambda: report.render(envelope))
 if report.render(envelope) != page:
     raise SystemExit("the page is not what its evidence renders to")
 items = report.verify(page, keys).payload["predicate"]["golive"]["items"]
-print(json.dumps({"items": len(items), "bytes": len(page), "cold": cold, "warm": warm, "verify": verified}))
+print(
+    json.dumps(
+        {
+            "items": len(items),
+            "bytes": len(page),
+            "beside": len(page) - len(envelope),
+            "cold": cold,
+            "warm": warm,
+            "verify": verified,
+        }
+    )
+)

@@ -26,9 +26,9 @@ _OUTCOMES = {
 }
 
 
-def row(item: Mapping[str, Any]) -> Row:
-    """The row of an item."""
-    evidence = item["evidence"]
+def row(item: Mapping[str, Any], *, terse: bool) -> Row:
+    """The row of an item; a terse one leaves its facts to the signed evidence if wanted and found tell what was seen."""
+    evidence, checks = item["evidence"], item["checks"]
     meta = f"{item['severity']}, {item['kind']}, {_source(item['source'])}, {item['place']}"
     if evidence is not None:
         meta += f", {evidence['seconds']} s, sha256 {evidence['sha256'][:12]}"
@@ -37,9 +37,9 @@ def row(item: Mapping[str, Any]) -> Row:
         id=item["id"],
         title=short(item["title"], MAX_TITLE),
         reason=short(item["reason"], words.MAX_LINE),
-        lines=_lines(item["checks"]),
+        lines=_lines(checks),
         meta=meta,
-        facts="" if evidence is None else words.facts(evidence["facts"]),
+        facts="" if evidence is None or (terse and checks) else words.facts(evidence["facts"]),
     )
 
 

@@ -13,13 +13,14 @@ MAX_TITLE = 300
 MAX_NAMED = 200
 """Items that one group of the difference names; what is beyond is counted."""
 
+_TURNED = ("newly_failing", "still_failing", "fixed")
 _GROUPS = {
     "newly_failing": "Newly failing",
     "still_failing": "Still failing",
     "fixed": "Fixed",
     "added": "Added",
     "removed": "Removed",
-    "demands": "Asks for something else than before",
+    "demands": "Asked otherwise",
 }
 
 
@@ -34,13 +35,18 @@ def difference(golive: Mapping[str, Any]) -> tuple[Group, ...] | None:
     groups.append(
         Group(
             key="checklists",
-            title="Lists that were changed",
+            title="Changed lists",
             count=len(lists),
             items=lists[:MAX_NAMED],
             more=max(0, len(lists) - MAX_NAMED),
         )
     )
     return tuple(group for group in groups if group.count)
+
+
+def turned(groups: Sequence[Group]) -> str:
+    """Which items fail newly or still, and which no longer, in one line; empty if none."""
+    return ", ".join(f"{group.count} {group.title.lower()}" for group in groups if group.key in _TURNED)
 
 
 def _group(key: str, title: str, changed: Sequence[Mapping[str, Any]], here: set[str]) -> Group:

@@ -234,12 +234,18 @@ class Step:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
-    """What only pages from template 2 on show; `changes` is None if nobody compared, and `lost` then says why."""
+    """What only pages from template 2 on show; `changes` is None if nobody compared, and `lost` then says why;
+    `turned` is in one line which items fail now or no longer.
 
+    `terse` is true where the list is so long that the facts of what passed are in the signed evidence alone.
+    """
+
+    terse: bool
     step: Step
     notices: Sequence[Notice]
     idle: Sequence[Idle]
     changes: Sequence[Group] | None
+    turned: str
     lost: str
     where: Where
     course: Course

@@ -22,6 +22,8 @@ GROUP = 100
 """Rows that a browser lays out together; a group that is far away is not laid out at all."""
 
 SLOWEST = 5
+TERSE = 2_000
+"""Items beyond which the facts of what asks nothing of the reader are left to the signed evidence, so that browsers keep up."""
 
 SECTIONS = {
     "blocking": "Blocking",
@@ -70,7 +72,8 @@ def _page(golive: Mapping[str, Any], digest: str) -> Page:
     # template 1 was written before anything was compared, and shows nothing of it
     later = golive["template"] > 1
     since = history.since(golive) if later else {}
-    sections = {key: _section(key, placed[key], titles, since) for key in SECTIONS}
+    terse = later and len(items) > TERSE
+    sections = {key: _section(key, placed[key], titles, since, terse) for key in SECTIONS}
     return Page(
         word=word,
         tone=word.value.lower().replace(" ", "-"),
@@ -109,11 +112,14 @@ def _beyond(
     order: Sequence[str],
     titles: Mapping[str, str],
 ) -> Beyond:
+    changes = history.difference(golive)
     return Beyond(
+        terse=len(golive["items"]) > TERSE,
         step=_step(golive, word, placed),
         notices=history.notices(golive),
         idle=history.idle(golive),
-        changes=history.difference(golive),
+        changes=changes,
+        turned=history.turned(changes or ()),
         lost=short((golive["previous"] or {}).get("lost", ""), words.MAX_LINE),
         where=pictures.where(golive["items"], order, tuple(SECTIONS), titles),
         course=pictures.course(golive, order, tuple(SECTIONS)),
@@ -163,7 +169,9 @@ def _place(item: Mapping[str, Any], placed: Mapping[str, list[Mapping[str, Any]]
     return key
 
 
-def _section(key: str, items: Sequence[Mapping[str, Any]], titles: Mapping[str, str], since: Mapping[str, Since]) -> Section:
+def _section(
+    key: str, items: Sequence[Mapping[str, Any]], titles: Mapping[str, str], since: Mapping[str, Since], terse: bool
+) -> Section:
     told: Sequence[Card] = ()
     rows = items
     if key in ("blocking", "unchecked", "warnings", "waived"):
@@ -174,7 +182,7 @@ def _section(key: str, items: Sequence[Mapping[str, Any]], titles: Mapping[str, 
         told = tuple(cards.card(key, item, since.get(item["id"])) for item in shown)
     batches: dict[str, list[Row]] = {}
     for item in rows:
-        batches.setdefault(item["checklist"], []).append(cards.row(item))
+        batches.setdefault(item["checklist"], []).append(cards.row(item, terse=terse))
     return Section(
         key=key,
         title=SECTIONS[key],

@@ -22,6 +22,7 @@ from pytest_golive.signing import dsse
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 EVIDENCE_BEGIN = '<script type="application/vnd.in-toto+dsse" id="golive-evidence">\n'
 APPROVALS_BEGIN = f"{signoff.BEGIN}\n"
@@ -129,6 +130,13 @@ def _template_version(statement: Mapping[str, Any]) -> int:
     return version
 
 
+def _content(text: str) -> Markup:
+    """Text escaped for the inside of an element, never for an attribute: quotes stay, of which facts in JSON are full."""
+    from markupsafe import Markup
+
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704 - escaped right here
+
+
 @functools.cache
 def _form(version: int) -> _Form:
     """The compiled template and its style; the files of a version never change once it was released."""
@@ -143,6 +151,7 @@ def _form(version: int) -> _Form:
     def compiled(name: str) -> Template:
         return environment.from_string((room / f"{name}.html.j2").read_text(encoding="ascii"))
 
+    environment.filters["content"] = _content
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     name = _TEMPLATES[version]
     return _Form(compiled(name), None if version == 1 else compiled(f"{name}-signoff"), style, digest)

@@ -40,10 +40,18 @@ def test_every_change_is_told(nogo: str) -> None:
         "3 Fixed",
         "2 Added",
         "1 Removed The old broker is switched off nija-old-broker",
-        "1 Asks for something else than before The certificate is valid for another month nija-item-8",
-        "1 Lists that were changed amarktai",
+        "1 Asked otherwise The certificate is valid for another month nija-item-8",
+        "1 Changed lists amarktai",
     ):
         assert words in seen
+
+
+def test_the_difference_is_summed_up_on_the_first_screen(nogo: str) -> None:
+    """The verdict box says in one line what changed, and leads to the section that tells it."""
+    line = (
+        "Since the last report 2 newly failing, 1 still failing, 3 fixed, 2 added, 1 removed, 1 asked otherwise, 1 changed lists."
+    )
+    assert line in first_screen(nogo)
 
 
 def test_changes_lead_to_their_items(nogo: str) -> None:

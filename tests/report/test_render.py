@@ -359,6 +359,32 @@ def test_other_phases_are_told_apart(mixed: dict[str, Any], render: Render) -> N
     assert "none of the numbers" in seen
 
 
+def test_a_long_list_leaves_the_facts_of_what_passed_to_the_evidence(
+    statement: Make, item: Make, failed: Make, render: Render
+) -> None:
+    """Beyond two thousand items the rows keep wanted, found and digest, the cards keep everything, and the page says so."""
+    items = [item(f"i{number}") for number in range(1_999)]
+    short = text_of(render(statement("NO-GO", [*items, failed("b")])))
+    assert short.count('"seconds": 0.20') == 2_000
+    assert "stand in the signed evidence alone" not in short
+    page = render(statement("NO-GO", [*items, item("bare", checks=[]), failed("b")]))
+    long = text_of(page)
+    assert long.count('"seconds": 0.20') == 2
+    assert '"seconds": 0.20' in section(page, "blocking")
+    assert long.count("value: wanted equal to 'false', found 'false'") == 1_999
+    assert "beyond wanted and found, the facts that were seen stand in the signed evidence alone" in long
+
+
+def test_five_thousand_items_are_less_than_two_megabytes(
+    statement: Make, item: Make, sign: Callable[[dict[str, Any]], str]
+) -> None:
+    """Beside the signed evidence, the page of a long list stays small enough for any browser."""
+    facts = {f"fact-{number}": "x" * 40 for number in range(20)}
+    evidence = {**item()["evidence"], "facts": facts}
+    envelope = sign(statement("GO", [item(f"quantum-item-{number}", evidence=evidence) for number in range(5_000)]))
+    assert len(report.render(envelope)) - len(envelope) < 2_000_000
+
+
 def test_same_evidence_same_bytes(mixed: dict[str, Any], sign: Callable[[dict[str, Any]], str]) -> None:
     """One envelope always renders to the same bytes."""
     envelope = sign(mixed)
@@ -640,8 +666,8 @@ def test_contrast(scheme: str, statement: Make, render: Render) -> None:
         for ink in ("ink", "soft", "link", "ok", "warn", "bad", "waived")
         for ground in ("paper", "sheet", "sunk")
     ]
-    pairs += [("#ffffff", colours[band]) for band in ("band-ok", "band-bad", "band-open", "band-open-2")]
-    pairs += [("#241900", colours["band-warn"])]
+    pairs += [("#ffffff", colours[band]) for band in ("band-ok", "band-bad", "band-open")]
+    pairs += [("#241900", colours["band-warn"]), (colours["on-loud"], colours["loud"])]
     for ink, ground in pairs:
         lighter, darker = sorted((luminance(ink), luminance(ground)), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
