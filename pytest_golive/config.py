@@ -229,6 +229,7 @@ class Settings(_Strict):
     journal: str = "reports/journal.jsonl"
     roster: str = "golive.roster.toml"
     attestations: str = "attestations"
+    rollback: str = "rollback.yaml"
     waivers: str = "waivers"
 
     path: Path = Field(default=Path(FILE_NAME), exclude=True)

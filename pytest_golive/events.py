@@ -20,6 +20,7 @@ REFUSAL_CHANGED = "refusal-changed"
 STOPPED = "stopped"
 ORDERS_CANCELLED = "orders-cancelled"
 RESUMED = "resumed"
+ROLLBACK_BEGUN = "rollback-begun"
 ROLLBACK_STEP = "rollback-step"
 ROLLED_BACK = "rolled-back"
 BREAK_GLASS = "break-glass"
@@ -42,7 +43,8 @@ EVENTS: Mapping[str, str] = {
     STOPPED: "a stop file was put in place",
     ORDERS_CANCELLED: "after a stop the target was told to cancel its open orders, and did or did not",
     RESUMED: "a person on the roster took a stop away",
-    ROLLBACK_STEP: "a step of a rollback was done and verified",
+    ROLLBACK_BEGUN: "somebody began to walk the way back",
+    ROLLBACK_STEP: "a step of a rollback was begun, was done and verified, or was not",
     ROLLED_BACK: "a rollback came to its end",
     BREAK_GLASS: "two persons activated for a short time without a passing run",
     REVIEWED: "a person looked at a broken glass and said so",

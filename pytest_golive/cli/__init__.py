@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "resume": "take a stop away, as a person on the roster, with a reason",
     "watch": "look at the monitoring items again and again, and take the marker back when one of them turns",
     "deactivate": "take the marker back, and burn its counter",
+    "rollback": "walk the way back step by step; it goes on where it stopped",
     "attest": "sign a statement about an item that asks a person, and keep it for the next run",
     "roster": "show, check and write who may sign, for what and until when",
     "key": "show which keys you have here, and print a public key for other software",

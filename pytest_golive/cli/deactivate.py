@@ -7,9 +7,8 @@ import os
 from datetime import UTC, datetime
 
 from pytest_golive import activation
-from pytest_golive.cli.shared import load_settings, operator_of, redacted
+from pytest_golive.cli.shared import journal_of, load_settings, operator_of, redacted
 from pytest_golive.cli.words import say
-from pytest_golive.journal import Journal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +21,15 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if no marker stands any more."""
     settings = load_settings(options)
     existed = os.path.lexists(settings.marker)
-    activation.deactivate(
-        marker=settings.marker,
-        state=settings.state,
-        journal=Journal(settings.resolve(settings.journal)),
-        reason=redacted(options.reason),
-        operator=operator_of(options),
-        now=datetime.now(UTC),
-    )
+    with journal_of(settings) as journal:
+        activation.deactivate(
+            marker=settings.marker,
+            state=settings.state,
+            journal=journal,
+            reason=redacted(options.reason),
+            operator=operator_of(options),
+            now=datetime.now(UTC),
+        )
     gone = "was removed" if existed else "was not there"
     say(f"REAL TRADING IS NOW DISABLED: {settings.marker} {gone}; its counter is burned.")
     return 0

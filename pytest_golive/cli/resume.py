@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_golive import resuming, stopping
-from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings, redacted, stop_lines
+from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, journal_of, load_settings, redacted, stop_lines
 from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse, RosterError
-from pytest_golive.journal import Journal
 from pytest_golive.resuming import Resumption
 from pytest_golive.signing import roster as rosters
 from pytest_golive.signing.choice import choose
@@ -58,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     if not _agreed(yes=options.yes):
         return 1
     line = resuming.seal(made, signer=signer, roster=roster)
-    resuming.resume(made, line, Journal(settings.resolve(settings.journal)), now)
+    with journal_of(settings) as journal:
+        resuming.resume(made, line, journal, now)
     left = _standing(settings.stop_files)
     if left:
         say(f"STILL STOPPED: {', '.join(printable(str(one.path)) for one in left)} was made meanwhile.")

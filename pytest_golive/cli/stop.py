@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from pytest_golive import stopping
+from pytest_golive import bounded, events, stopping
 from pytest_golive.cli.shared import settings_path
 from pytest_golive.cli.words import banner, printable, say
 from pytest_golive.errors import GoliveError
@@ -21,6 +21,7 @@ from pytest_golive.stopping import Put
 
 if TYPE_CHECKING:
     from pytest_golive.config import Settings
+    from pytest_golive.journal import Journal
 
 DEFAULT = "EMERGENCY_STOP"
 RECORDING = 5.0
@@ -55,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
     if taken:
         say(f"  {taken}")
     if place.settings is not None:
-        _record_and_cancel(place.settings, done, reason, operator, now)
+        try:
+            _record_and_cancel(place.settings, done, reason, operator, now)
+        except Exception as error:  # noqa: BLE001 - the stop stands, whatever comes after it
+            say(f"  what comes after the stop failed: {printable(_clean(f'{type(error).__name__}: {error}'))}")
     if not held:
         _say_by_hand(place, done)
         return 1
@@ -192,36 +196,38 @@ def _last_resort(settings: Settings, reason: str, operator: str, now: datetime) 
 
 
 def _record_and_cancel(settings: Settings, done: Sequence[Put], reason: str, operator: str, now: datetime) -> None:
-    """Journal the stop, cancel what is open, journal that; each is bounded, and none undoes the stop."""
-    from pytest_golive import events
-    from pytest_golive.bounded import run as run_bounded
-    from pytest_golive.journal import Journal
+    """Journal the stop, cancel what is open, journal that, tell people; each is bounded, and none undoes the stop."""
+    from pytest_golive.cli.shared import journal_of
 
-    journal = Journal(settings.resolve(settings.journal))
+    with journal_of(settings) as journal:
+        files = [{"path": str(one.path), "made": one.made, "stood": one.stood, "note": one.note} for one in done]
+        told = {"environment": settings.environment, "operator": operator, "reason": reason or stopping.UNTOLD, "files": files}
+        if any(one.stops for one in done):
+            _record(journal, events.STOPPED, {**told, "at": now})
+        if not settings.on_stop.cancel:
+            say("  open orders: nothing is declared that cancels them (on_stop.cancel); cancel them at the exchange by hand")
+            return
+        ended = bounded.run(settings.on_stop.cancel, folder=settings.root, environ=os.environ, seconds=settings.on_stop.timeout)
+        _say_cancelled(ended)
+        detail = {"operator": operator, "good": ended.good, "exit": ended.exit, "trouble": ended.trouble}
+        _record(journal, events.ORDERS_CANCELLED, detail)
 
-    def record(event: str, detail: Mapping[str, object]) -> None:
-        trouble = _bounded(lambda: journal.append(event, detail, datetime.now(UTC)))
-        if trouble:
-            say(f"  the journal has no record of it: {printable(trouble)}")
 
-    files = [{"path": str(one.path), "made": one.made, "stood": one.stood, "note": one.note} for one in done]
-    told = {"environment": settings.environment, "operator": operator, "reason": reason or stopping.UNTOLD, "files": files}
-    if any(one.stops for one in done):
-        record(events.STOPPED, {**told, "at": now})
-    words = settings.on_stop.cancel
-    if not words:
-        say("  open orders: nothing is declared that cancels them (on_stop.cancel); cancel them at the exchange by hand")
-        return
-    ended = run_bounded(words, folder=settings.root, environ=os.environ, seconds=settings.on_stop.timeout)
+def _record(journal: Journal, event: str, detail: Mapping[str, object]) -> None:
+    trouble = _bounded(lambda: journal.append(event, detail, datetime.now(UTC)))
+    if trouble:
+        say(f"  the journal has no record of it: {printable(trouble)}")
+
+
+def _say_cancelled(ended: bounded.Ended) -> None:
     lines = [printable(_clean(line)) for line in ended.said.splitlines() if line.strip()]
     if ended.good:
         say(f"  open orders: cancelled{f' - {lines[-1]}' if lines else ''}")
-    else:
-        why = ended.trouble or f"exit {ended.exit}"
-        say(f"  open orders: NOT ALL CANCELLED ({printable(why)}); cancel them at the exchange by hand")
-        for line in lines[-5:]:
-            say(f"    {line}")
-    record(events.ORDERS_CANCELLED, {"operator": operator, "good": ended.good, "exit": ended.exit, "trouble": ended.trouble})
+        return
+    why = printable(ended.trouble or f"exit {ended.exit}")
+    say(f"  open orders: NOT ALL CANCELLED ({why}); cancel them at the exchange by hand")
+    for line in lines[-5:]:
+        say(f"    {line}")
 
 
 def _bounded(action: Callable[[], object]) -> str:
