@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "journal": "show that the journal is whole, write it out, vouch for it, or mend it",
     "waive": "accept the failure of an item until a day, with a signature",
     "history": "tell every attempt to activate, from the journal",
+    "metrics": "write what Prometheus should know: decision, marker, stop, journal",
     "schema": "print the JSON Schema of checklist files, for editors",
 }
 """Each command and what it does, in the order in which a release meets them."""
