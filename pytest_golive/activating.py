@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_golive import activation, checklist, closing, readiness, report
+from pytest_golive import activation, checklist, closing, readiness, report, waiving
 from pytest_golive.approval import Signatures
 from pytest_golive.config import Settings
 from pytest_golive.errors import ActivationDenied, GoliveError
@@ -24,6 +24,7 @@ from pytest_golive.trial import Surroundings
 PAGE = "page"
 NEWEST = "newest"
 CONFIGURATION = "configuration"
+WAIVERS = "waivers"
 
 
 def from_page(
@@ -50,6 +51,9 @@ def from_page(
         here = closing.prepare(settings, environ)
     except GoliveError as error:
         raise denied(CONFIGURATION, error) from None
+    if ended := waiving.ended(verified.payload, settings, checklists, now):
+        hint = "run pytest --golive again, and activate from its page"
+        raise denied(WAIVERS, ActivationDenied(f"the run rested on a waiver that does not hold now: {ended}", hint=hint))
     surroundings = Surroundings(
         root=settings.root,
         environ=environ,

@@ -151,7 +151,8 @@ def activate(
             activation_id=secrets.token_hex(16),
             counter=1 + max(_spent(state, journal), _standing(marker, [*keys, signer.public])),
             not_before=now,
-            expires=now + valid_for,
+            # what was accepted until a moment does not carry an activation beyond it
+            expires=min([now + valid_for, *(until for until in run.waived.values() if until > now)]),
             host=host,
             commit=_commit(run.manifest),
             manifest=canonical.digest(run.manifest),

@@ -26,7 +26,7 @@ import pytest
 from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, waiving, wire
 from pytest_golive.drill import over
 from pytest_golive.errors import GoliveError, Misuse
-from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity, Waiver
+from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity, Verdict, Waiver
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
 from pytest_golive.redaction import Redactor
 from pytest_golive.report.words import visible
@@ -206,6 +206,7 @@ class Gate:
         stands = self._keep(finding)
         report.golive = wire.pack(item, stands, whole=self.worker)  # type: ignore[attr-defined]
         if finding.outcome is Outcome.FAILED and not report.passed and (waiver := self._excused.get(item.id)) is not None:
+            report.golive["verdict"] = Verdict.WAIVED.value
             report.outcome = "skipped"
             report.wasxfail = f"{_WAIVED} until {waiver.until.isoformat()}: {finding.reason}"
         elif item.severity is Severity.WARNING and finding.outcome is not Outcome.PASSED and not report.passed:

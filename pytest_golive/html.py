@@ -123,7 +123,7 @@ class Html:
         if item is None:
             return packed["severity"], outcome.value, packed["fix"]
         finding = Finding(item=item.id, outcome=outcome, reason=packed["reason"])
-        verdict = decision.rule(item, finding, None, datetime.now(UTC)).verdict
+        verdict = Verdict(packed.get("verdict") or decision.rule(item, finding, None, datetime.now(UTC)).verdict)
         if verdict is Verdict.CLEAR:
             return packed["severity"], verdict.value if outcome is Outcome.PASSED else f"{verdict}: {outcome}", NOTHING
         return packed["severity"], f"{verdict}: {outcome}", packed["fix"]

@@ -88,7 +88,10 @@ _READY = "what was seen at the activation"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signed statement says of a run, as far as an activation needs it; `whole` is all of it, `signers` fingerprints."""
+    """What a signed statement says of a run, as far as an activation needs it; `whole` is all of it, `signers` fingerprints.
+
+    `waived` are the ends of the waivers that the run rested on, by item.
+    """
 
     digest: str
     whole: Mapping[str, Any]
@@ -104,6 +107,7 @@ class Statement:
     gates: bool
     manifest: Mapping[str, Any]
     items: Mapping[str, Mapping[str, Any]]
+    waived: Mapping[str, datetime]
 
 
 def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
@@ -133,6 +137,7 @@ def read(envelope: str, keys: Sequence[PublicKey], noun: str) -> Statement:
             gates=golive["run"]["gates"] is True,
             manifest=manifest,
             items={item["id"]: item for item in items},
+            waived={item["id"]: _time(item["waiver"]["until"]) for item in items if item.get("waiver")},
         )
         if golive["schema"] != 1 or len(read.items) != len(items) or manifest["environment"] != read.environment:
             raise ValueError("not the statement of a gate run")
@@ -176,6 +181,9 @@ def _preflight(demands: Demands) -> str:
     if run.partial:
         raise Refusal(f"the gate run was partial: {run.partial[0]}", "run all of it: pytest --golive")
     _fresh(run, demands, "the gate run")
+    for identity, until in run.waived.items():
+        if until <= demands.now:
+            raise Refusal(f"the gate run rested on a waiver of {identity}, which ended at {until.isoformat()}", _AGAIN)
     return f"the gate run said {run.word} at {run.at.isoformat(timespec='seconds')}"
 
 

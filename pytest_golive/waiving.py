@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 from urllib.parse import unquote
 
 from pytest_golive import canonical, events
 from pytest_golive.approval import Report, is_operator
 from pytest_golive.errors import GoliveError, JournalError, ProbeError, RosterError, WaiverRejected
 from pytest_golive.journal import Entry, Journal
-from pytest_golive.model import Decision, IdleWaiver, Item, Outcome, Phase, Severity, Verdict, Waiver
+from pytest_golive.model import Checklist, Decision, IdleWaiver, Item, Outcome, Phase, Severity, Verdict, Waiver
 from pytest_golive.probes.paths import read
 from pytest_golive.signing import roster as rosters
 from pytest_golive.signing.personal import length
@@ -167,6 +167,22 @@ def settle(decision: Decision, waivers: Waivers) -> Decision:
         elif outcome is not Outcome.FAILED:
             idle.append(_told(waiver, f"waives nothing: the item is {outcome}, and only a failure can be waived"))
     return replace(decision, idle=tuple(idle))
+
+
+def ended(statement: Mapping[str, Any], settings: Settings, checklists: Iterable[Checklist], now: datetime) -> str:
+    """The first item that a signed run excused and that no waiver excuses now, with what became of its waiver; empty if none."""
+    golive = statement["predicate"]["golive"]
+    excused = [item["id"] for item in golive["items"] if item["verdict"] == Verdict.WAIVED]
+    if not excused:
+        return ""
+    items = [item for one in checklists for item in one.items]
+    who = [str(golive["run"][name]) for name in ("operator", "login") if golive["run"].get(name)]
+    held = look(settings, items, now, operators=who)
+    granted = {waiver.item for waiver in held.granted}
+    for identity in excused:
+        if identity not in granted:
+            return next((f"{one.item}: {one.why}" for one in held.idle if one.item == identity), f"{identity}: it is gone")
+    return ""
 
 
 def redacted(waivers: Waivers, redactor: Redactor) -> Waivers:

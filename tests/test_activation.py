@@ -171,6 +171,25 @@ def test_all_yes_writes_the_marker(place: Place) -> None:
     assert place.guard().allows().activation == done.activation_id
 
 
+def waived(until: datetime) -> dict[str, Any]:
+    """A failed item that a waiver excuses until then."""
+    return item("excused", phase="pre-deploy", outcome="failed", waiver={"until": until})
+
+
+def test_an_activation_ends_with_the_waivers_it_rests_on(place: Place) -> None:
+    """The marker lives no longer than the first waiver that the run needed."""
+    done = place.activate(evidence=place.sign(statement(waived(NOW + 2 * HOUR), item("two", waiver=None))))
+    assert done.expires == NOW + 2 * HOUR
+    assert parse(place.marker.read_bytes(), [place.signer.public]).expires == NOW + 2 * HOUR
+
+
+def test_a_waiver_that_has_ended_since_the_run_denies(place: Place) -> None:
+    """What was accepted until a moment is not accepted after it, however fresh the run is."""
+    denied = place.denied(evidence=place.sign(statement(waived(NOW))))
+    assert "rested on a waiver of excused, which ended" in denied.message
+    assert not place.marker.exists()
+
+
 def test_each_check_has_its_line_in_order(place: Place) -> None:
     """The checks of document 001 are told in its order, each with a line for people."""
     done = place.activate()

@@ -308,6 +308,21 @@ def test_the_workers_of_xdist_tell_a_waived_item_alike(project: Any, carol: Hand
     assert (run.word, run.status) == ("GO WITH WARNINGS", 0), run.text
 
 
+def test_a_page_does_not_activate_without_the_waivers_it_rests_on(project: Any, carol: Hand) -> None:
+    """A waiver that was taken away since the run denies the activation, and the journal says so; with it, the quorum is next."""
+    project.settings(OPEN)
+    assert waive(project, carol).status == 0
+    assert project.gate("--golive-no-marker", env=BROKEN).word == "GO WITH WARNINGS"
+    page = str(project.reports()[-1])
+    assert "quorum" in project.golive("activate", page, "--yes", env=BROKEN).text
+    (project.root / "waivers" / "one.carol.json").unlink()
+    done = project.golive("activate", page, "--yes", env=BROKEN)
+    assert done.status == 1
+    assert "rested on a waiver that does not hold now: one: it is gone" in done.text
+    entry = json.loads((project.root / "reports" / "journal.jsonl").read_text().splitlines()[-1])
+    assert (entry["event"], entry["detail"]["check"]) == ("activation-denied", "waivers")
+
+
 def test_status_tells_the_waivers(project: Any, carol: Hand) -> None:
     """What lies in the folder is told with who, until when and why, without a run."""
     assert waive(project, carol).status == 0
