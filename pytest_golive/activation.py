@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, final
 
-from pytest_golive import canonical
+from pytest_golive import canonical, glass
 from pytest_golive.approval import NO_SIGNATURES, Policy, Signatures
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
-from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
+from pytest_golive.events import ACTIVATED, BREAK_GLASS, DEACTIVATED, DENIED, FAILED
 from pytest_golive.guard import state as states
 from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
 from pytest_golive.guard.trusted_file import open_trusted
@@ -26,8 +26,9 @@ from pytest_golive.hours import Hours, shut
 from pytest_golive.journal import Journal
 from pytest_golive.preconditions import CHECKS, CheckLine, Demands, Refusal
 from pytest_golive.signing.keys import PublicKey, Signer
+from pytest_golive.signing.roster import Roster
 
-__all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "deactivate", "deny"]
+__all__ = ["Activation", "CheckLine", "Deactivation", "Denied", "activate", "break_glass", "deactivate", "deny"]
 
 
 @final
@@ -171,6 +172,63 @@ def activate(
     )
 
 
+def break_glass(
+    lines: Sequence[bytes],
+    *,
+    roster: Roster,
+    keys: Sequence[PublicKey],
+    signer: Signer,
+    journal: Journal,
+    marker: Path,
+    state: Path,
+    environment: str,
+    allowed_profiles: Sequence[str],
+    config: str,
+    tree: Mapping[str, Any],
+    now: datetime,
+    host: str = "",
+) -> Activation:
+    """Write a short marker on the word of two persons, without a passing run; a refusal if those words do not hold.
+
+    It is journalled as what it is before the marker exists; `tree` has the `commit` that stands here, and whether it is `dirty`.
+    Stop files, mode switches and the guard's scope hold as ever.
+    """
+    now = now.astimezone(UTC)
+    first, second = glass.both(lines, roster, environment, now)
+    reason, lasts = first.request.reason, first.request.lasts
+    with states.locked(str(state)):
+        unsigned = Marker(
+            timestamp=now,
+            operator=printable(second.name),
+            environment=environment,
+            allowed_profiles=tuple(allowed_profiles),
+            activation_id=secrets.token_hex(16),
+            counter=1 + max(_spent(state, journal), _standing(marker, [*keys, signer.public])),
+            not_before=now,
+            expires=now + lasts,
+            host=host,
+            commit=_commit(tree),
+            config=config,
+            roster=roster.sha256,
+            break_glass=printable(" ".join(reason.split())),
+            approved_by=tuple(printable(f"{word.name} ({word.role})") for word in (first, second)),
+        )
+        detail = {
+            "activation_id": unsigned.activation_id,
+            "reason": reason,
+            "environment": environment,
+            "persons": [first.person, second.person],
+            "approved_by": list(unsigned.approved_by),
+            "expires": unsigned.expires,
+            "envelopes": [word.line.decode("ascii") for word in (first, second)],
+        }
+        journal.append(BREAK_GLASS, detail, now)
+        _write(unsigned, signer, journal, marker)
+    return Activation(
+        marker=marker, activation_id=unsigned.activation_id, counter=unsigned.counter, expires=unsigned.expires, checks=()
+    )
+
+
 def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, operator: str, now: datetime) -> Deactivation:
     """Spend the counter of every activation so far, write that to the journal, then remove the marker if there is one.
 
@@ -226,9 +284,9 @@ def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> No
         raise GoliveError(told, hint=f"let this user write the folder {path.parent}, then activate again") from error
 
 
-def _commit(manifest: Mapping[str, Any]) -> str:
+def _commit(tree: Mapping[str, Any]) -> str:
     """The commit that was tested; a tree that differed from it goes by another name, so that no guard takes it for the commit."""
-    commit, dirty = str(manifest.get("commit") or ""), manifest.get("dirty")
+    commit, dirty = str(tree.get("commit") or ""), tree.get("dirty")
     return f"{commit}-dirty" if commit and dirty is not False else commit
 
 

@@ -27,6 +27,7 @@ from pytest_golive import (
     approval,
     canonical,
     earlier,
+    glass,
     hours,
     manifest,
     pages,
@@ -239,11 +240,18 @@ class Closing:
             previous=compared.previous,
             changes=compared.changes,
             since=compared.since,
-            notices=[{"what": "The journal cannot be read", "at": decision.at, "by": "", "reason": why}]
-            if (why := compared.trouble)
-            else [],
+            notices=self._notices(decision.at, compared.trouble),
         )
         return dsse.sign(payload, self.signer), canonical.sha256(payload)
+
+    def _notices(self, now: datetime, trouble: str) -> Sequence[Mapping[str, object]]:
+        """What every page must show: a journal that cannot be read, and each broken glass until somebody has reviewed it."""
+        if trouble:
+            return [{"what": "The journal cannot be read", "at": now, "by": "", "reason": trouble}]
+        return [
+            {"what": "The glass was broken: activated without a passing run", "at": each.at, "by": each.by, "reason": each.reason}
+            for each in glass.unreviewed(self.journal.entries())
+        ]
 
     def manifest(self, checklists: Sequence[Checklist]) -> manifest.Manifest:
         """What was tested, digest by digest."""

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "key": "show which keys you have here, and print a public key for other software",
     "journal": "show that the journal is whole, write it out, vouch for it, or mend it",
     "waive": "accept the failure of an item until a day, with a signature",
+    "break-glass": "activate for at most an hour without a passing run: two persons sign, everybody sees it",
     "history": "tell every attempt to activate, from the journal",
     "metrics": "write what Prometheus should know: decision, marker, stop, journal",
     "schema": "print the JSON Schema of checklist files, for editors",

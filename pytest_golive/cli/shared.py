@@ -111,6 +111,23 @@ def page_bytes(path: str) -> bytes:
     return content
 
 
+def agreed(command: str, question: str, otherwise: str, *, yes: bool) -> bool:
+    """Whether a person said yes to the question; without a terminal only --yes is one. `otherwise` is what stays as it is."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        print(f"golive {command}: {otherwise} without confirmation: add --yes", file=sys.stderr)
+        return False
+    try:
+        answer = input(f"\n{question} Type 'yes' to sign: ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() == "yes":
+        return True
+    print(f"golive {command}: not confirmed; {otherwise}", file=sys.stderr)
+    return False
+
+
 def is_confirmed(options: argparse.Namespace) -> bool:
     """Whether a person said yes; without a terminal only --yes is one."""
     if options.yes:

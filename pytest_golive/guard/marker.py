@@ -40,7 +40,19 @@ _TEXT = re.compile(r'"([ !#-\[\]-~]{0,200})"')
 _COUNT = re.compile(r"[1-9][0-9]{0,17}")
 _SIGNATURE = re.compile(rb'- "([A-Za-z0-9+/]{86,96}={0,2})"')
 _HINT = "remove the marker and activate again"
-_TEXTS = ("operator", "environment", "activation_id", "host", "commit", "manifest", "config", "report", "roster", "journal_head")
+_TEXTS = (
+    "operator",
+    "environment",
+    "activation_id",
+    "host",
+    "commit",
+    "manifest",
+    "config",
+    "report",
+    "roster",
+    "break_glass",
+    "journal_head",
+)
 _TIMES = ("timestamp", "not_before", "expires")
 _LISTS = ("allowed_profiles", "approved_by")
 
@@ -53,7 +65,8 @@ class Marker:
     Times are UTC. `counter` counts activations from 1. `manifest`, `config`, `report` and `roster` are sha256 digests, `report`
     that of the evidence payload, `roster` empty where there was none, `journal_head` the digest of the newest journal record;
     `host` is empty if any machine may use the marker. `approved_by` are the people whose approvals the quorum counted, each as
-    `name (role)`. MarkerRejected for values that cannot be written plainly.
+    `name (role)`. `break_glass` is the reason of an activation without a passing run, empty for every other. MarkerRejected for
+    values that cannot be written plainly.
     """
 
     timestamp: datetime
@@ -70,6 +83,7 @@ class Marker:
     config: str = ""
     report: str = ""
     roster: str = ""
+    break_glass: str = ""
     approved_by: tuple[str, ...] = ()
     journal_head: str = ""
 

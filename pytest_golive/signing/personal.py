@@ -14,6 +14,7 @@ from typing import Any, NoReturn, final
 
 from pytest_golive.errors import EnvelopeRejected, StatementRejected
 from pytest_golive.signing import dsse
+from pytest_golive.signing.keys import Signer
 from pytest_golive.signing.roster import Person, Roster, RosterKey
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -100,6 +101,34 @@ def signed_by(line: bytes, roster: Roster, again: str, refusal: type[StatementRe
     if claimed[0] not in ("", signers[0].fingerprint):
         raise refusal(f"it names another key than {signers[0].fingerprint}, which signed it", hint=again)
     return Signed(payload=opened.payload, person=held[0], key=held[1], again=again, refusal=refusal)
+
+
+def speaker(
+    roster: Roster, signer: Signer, roles: Sequence[str], role: str | None, now: datetime, act: str
+) -> tuple[Person, str]:
+    """The person who would sign with this key now, and the role to speak for: `role`, else the first of `roles` that is held.
+
+    `act` is what the person is about to do, for the words of a refusal.
+    """
+    held = roster.holder(signer.public)
+    if held is None:
+        raise StatementRejected(
+            f"your key {signer.fingerprint} is not on the roster",
+            hint="name another key with --key PATH, or let somebody add yours: golive roster add",
+        )
+    person, key = held
+    if not key.valid_at(now):
+        raise StatementRejected(
+            f"the key {signer.fingerprint} of {person.id} does not count at {now.isoformat()}",
+            hint="see valid_from and valid_until on the roster",
+        )
+    fitting = [one for one in roles if one in person.roles and role in (None, one)]
+    if not fitting:
+        raise StatementRejected(
+            f"{person.id} holds {', '.join(person.roles)}, and {role or 'none of these'} may not {act}",
+            hint=f"let somebody do it who holds one of: {', '.join(roles)}",
+        )
+    return person, fitting[0]
 
 
 def fields(payload: bytes, predicate_type: str) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
