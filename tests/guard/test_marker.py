@@ -39,7 +39,7 @@ def test_the_text_is_that_of_document_001(marker_with: Any) -> None:
     assert [line.partition(":")[0] for line in lines if line and line[0] not in "#-"] == [
         *("activated", "timestamp", "operator", "environment", "allowed_profiles"),
         *("schema", "activation_id", "counter", "not_before", "expires", "host", "commit", "manifest", "config"),
-        *("report", "roster", "approved_by", "journal_head", "golive_signatures"),
+        *("report", "roster", "break_glass", "approved_by", "journal_head", "golive_signatures"),
     ]
     assert "activated: true" in lines
     assert 'allowed_profiles: ["micro"]' in lines
