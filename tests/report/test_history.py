@@ -47,11 +47,8 @@ def test_every_change_is_told(nogo: str) -> None:
 
 
 def test_the_difference_is_summed_up_on_the_first_screen(nogo: str) -> None:
-    """The verdict box says in one line what changed, and leads to the section that tells it."""
-    line = (
-        "Since the last report 2 newly failing, 1 still failing, 3 fixed, 2 added, 1 removed, 1 asked otherwise, 1 changed lists."
-    )
-    assert line in first_screen(nogo)
+    """The verdict box says in one line what turned, and leads to the section that tells everything."""
+    assert "Since the last report 2 newly failing, 1 still failing, 3 fixed." in first_screen(nogo)
 
 
 def test_changes_lead_to_their_items(nogo: str) -> None:
