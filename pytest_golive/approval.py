@@ -229,7 +229,7 @@ def stand(report: Report, lines: Iterable[str], policy: Policy, now: datetime) -
     believed, rejected = _sorted_out(lines, roster, about, now, lambda person: _aside(person, report, quorum))
     return Standing(
         demanded=demanded,
-        believed=tuple(believed),
+        believed=tuple(sorted(believed, key=lambda one: (one.person.id, one.approval.role))),
         rejected=tuple(rejected),
         missing=_missing(quorum, believed, roster, report) if quorum else (),
         notes=_notes(report.signoff, policy),

@@ -1,36 +1,49 @@
-"""`golive verify`: is this sign-off page what was signed, byte for byte?"""
+"""`golive verify`: is this sign-off page to be believed? Four answers, and yes only if all four are."""
 
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
+from pathlib import Path
 
-from pytest_golive import report
-from pytest_golive.cli.shared import load_settings, page_bytes, settings_path, trusted_keys
-from pytest_golive.cli.words import say
+from pytest_golive import approving, verifying
+from pytest_golive.cli.signing_off import keys_that_count, policy_here, report_in_words, standing_in_words, tell
+from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
+from pytest_golive.signing import personal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which page, and whom to believe."""
+    """Which page, whom to believe, and as of when."""
     parser.add_argument("report", metavar="REPORT")
     parser.add_argument("--key", action="append", default=[], metavar="FILE", help="trust the OpenSSH public keys in this file")
+    parser.add_argument("--roster", metavar="FILE", help="count approvals by this roster (default: that of the settings)")
+    parser.add_argument("--at", metavar="TIME", help="judge as of this moment, such as 2026-11-21T18:00Z (default: now)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status 0 if the page is what was signed."""
-    settings = load_settings(options) if options.config or settings_path(options).exists() else None
-    keys = trusted_keys(settings, options.key)
-    if not keys:
-        raise Misuse("no key is trusted here", hint="name the signer's public key with --key FILE")
-    verified = report.verify(page_bytes(options.report), keys)
-    golive = verified.payload["predicate"]["golive"]
-    say(f"VERIFIED  {options.report}")
-    say(f"  decision  {golive['decision']['word']}  {' '.join(golive['decision']['reasons'])}")
-    demo = " (DEMO)" if golive["target"]["demo"] else ""
-    say(f"  target    {golive['target']['name']}, {golive['target']['environment']}{demo}")
-    say(f"  commit    {golive['manifest']['commit'] or 'unknown'}")
-    say(f"  made      {golive['decision']['at']} by {golive['run']['operator']}")
-    say(f"  valid     until {golive['decision']['valid_until']}")
-    say(f"  evidence  sha256:{verified.payload_sha256}")
-    say(f"  signed by {', '.join(verified.keyids)}")
-    return 0
+    """Exit status 0 if all four hold."""
+    page = approving.read(Path(options.report))
+    now = _moment(options.at)
+    settings, policy = policy_here(options, verifying.environment_of(page))
+    found = verifying.examine(page, keys_that_count(settings, options.key), policy, now)
+    as_of = f" as of {now.isoformat()}" if options.at else ""
+    say(f"{'VERIFIED' if found.holds else 'NOT VERIFIED'}  {options.report}{as_of}")
+    for answer in found.answers:
+        say(f"  {'yes' if answer.ok else 'NO '} {answer.name:9} {printable(answer.line)}")
+    if found.golive:
+        tell(report_in_words(found.golive, found.evidence))
+    if found.standing is not None:
+        tell(standing_in_words(found.standing))
+    if not found.holds:
+        say(f"What to do: {printable(found.hint).replace('REPORT', options.report)}")
+    return 0 if found.holds else 1
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        return personal.moment(text)
+    except (ValueError, OverflowError):
+        raise Misuse(f"--at {text!r} is no time with a zone", hint="for instance --at 2026-11-21T18:00Z") from None

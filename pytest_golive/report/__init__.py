@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from pytest_golive.report.render import render
 from pytest_golive.report.signoff import MAX_APPROVALS, presentation
-from pytest_golive.report.verify import MAX_PAGE, Extracted, VerifiedReport, extract, verify
+from pytest_golive.report.verify import MAX_PAGE, Extracted, VerifiedReport, extract, undamaged, verify
 
-__all__ = ["MAX_APPROVALS", "MAX_PAGE", "Extracted", "VerifiedReport", "extract", "presentation", "render", "verify"]
+__all__ = ["MAX_APPROVALS", "MAX_PAGE", "Extracted", "VerifiedReport", "extract", "presentation", "render", "undamaged", "verify"]

@@ -88,7 +88,7 @@ def verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
     Whether the statement is still valid, and whether it permits anything, is for the caller to judge.
     """
     _refuse_large(page)
-    mended = page.removeprefix(_BOM).replace(b"\r\n", b"\n")
+    mended = undamaged(page)
     verified = _verify(mended, keys)
     if mended != page:
         marks = [
@@ -97,9 +97,14 @@ def verify(page: bytes, keys: Sequence[PublicKey]) -> VerifiedReport:
         ]
         raise ReportRejected(
             f"transport-damaged, evidence intact: {' and '.join(marks)}",
-            hint="nothing that is shown was altered; send the file zipped or as application/octet-stream",
+            hint="nothing that is shown was altered: golive repair REPORT; send it zipped or as application/octet-stream",
         )
     return verified
+
+
+def undamaged(page: bytes) -> bytes:
+    """The page without what mail and browsers do to line ends and beginnings; whether that makes it true is for `verify`."""
+    return page.removeprefix(_BOM).replace(b"\r\n", b"\n")
 
 
 def _refuse_large(page: bytes) -> None:

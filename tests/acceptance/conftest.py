@@ -157,10 +157,15 @@ class Result:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project of two critical items and a warning, all of which pass, in a clean environment."""
-    home = tmp_path / "home"
+    return a_project(tmp_path)
+
+
+def a_project(folder: Path) -> Project:
+    """A project in a folder of its own, with a home of its own."""
+    home = folder / "home"
     home.mkdir()
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
-    made = Project(root=tmp_path / "project", environ={**keep, "HOME": str(home), "READY": "yes", "GOLIVE_OPERATOR": "alice"})
+    made = Project(root=folder / "project", environ={**keep, "HOME": str(home), "READY": "yes", "GOLIVE_OPERATOR": "alice"})
     made.root.mkdir()
     made.settings(OPEN)
     made.checklist(item("one"), item("two"), item("three", severity="warning"))
