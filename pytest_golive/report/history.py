@@ -93,7 +93,7 @@ def idle(golive: Mapping[str, Any]) -> tuple[Idle, ...]:
             item=short(one["item"], MAX_TITLE),
             why=short(one["why"], words.MAX_LINE),
             reason=short(one["reason"], words.MAX_PROSE),
-            until=words.moment(one["until"]),
+            until=words.moment(one["until"]) if one["until"] is not None else None,
             approved_by=", ".join(one["approved_by"]),
         )
         for one in golive["idle_waivers"]

@@ -156,7 +156,7 @@ class Idle:
     item: str
     why: str
     reason: str
-    until: Moment
+    until: Moment | None
     approved_by: str
 
 

@@ -145,6 +145,9 @@ def test_an_altered_waiver_is_told_and_waives_nothing(project: Any, carol: Hand)
     assert run.word == "NO-GO"
     assert idle(project) == ["one: not believed: its signature does not verify: it was altered after it was signed"]
     assert "WAIVER  one: not believed" in run.out
+    assert run.summary["trouble"] == ""
+    assert "not believed: its signature does not verify" in project.reports()[-1].read_text()
+    assert project.golive("verify", str(project.reports()[-1])).status == 0
 
 
 def test_a_key_that_left_the_roster_waives_nothing(project: Any, carol: Hand) -> None:
