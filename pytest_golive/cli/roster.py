@@ -47,12 +47,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def roster_path(options: argparse.Namespace) -> Path:
-    """The roster that the command line, the settings or this folder names."""
+    """The roster that the command line, the settings or this folder names, as people would type it from here."""
     if options.roster:
         return Path(options.roster)
-    if is_named(options) or settings_path(options).exists():
-        return load_settings(options).witnesses.roster
-    return Path("golive.roster.toml")
+    if not is_named(options) and not settings_path(options).exists():
+        return Path("golive.roster.toml")
+    path = load_settings(options).witnesses.roster
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _add(options: argparse.Namespace, path: Path) -> int:

@@ -95,13 +95,14 @@ def _more_keys(
     """The ways in which keys are written in TOML: a list in the person's table, or tables of their own."""
     added = [_table(one) for one in entries]
     head = re.search(rf'^[ \t]*\[[ \t]*persons[ \t]*\.[ \t]*"?{re.escape(identity)}"?[ \t]*\]', text, re.MULTILINE)
-    listed = re.compile(r"^[ \t]*keys[ \t]*=[ \t]*\[", re.MULTILINE).search(text, head.end()) if head else None
+    begins = re.compile(r"^[ \t]*keys[ \t]*=[ \t]*\[([ \t]*(#[^\n]*)?\n)?", re.MULTILINE)
+    listed = begins.search(text, head.end()) if head else None
     if listed:
         meant = copy.deepcopy(dict(before))
         meant["persons"][identity]["keys"][:0] = added
-        rows = "".join(f"\n  {one}," for one in entries)
-        rest = text[listed.end() :]
-        yield text[: listed.end()] + rows + ("" if rest.lstrip(" \t")[:1] in ("\n", "\r", "#") else "\n  ") + rest, meant
+        rows = "".join(f"  {one},\n" for one in entries)
+        at = listed.end()
+        yield text[:at] + (rows if listed[1] else f"\n{rows}  ") + text[at:], meant
     meant = copy.deepcopy(dict(before))
     meant["persons"][identity].setdefault("keys", []).extend(added)
     # the fields of an inline table are those of a table

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pytest_golive.errors import RosterError
+from pytest_golive.signing.public import ED25519, RSA, SK_ED25519, PublicKey
 from pytest_golive.signing.roster import Roster, parse, read
+from pytest_golive.signing.ssh_wire import Reader, mpint
+from tests.signing.agents import Token
 from tests.signing.people import hand, person, roster, rsa_line
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -157,3 +161,162 @@ def test_a_missing_roster_says_what_to_write(tmp_path: Path) -> None:
     with pytest.raises(RosterError, match="does not exist") as caught:
         read(tmp_path / "golive.roster.toml")
     assert "roster:" in caught.value.hint
+
+
+def test_a_key_says_in_which_form_it_counts(tmp_path: Path) -> None:
+    """Plain unless the roster says sshsig; a token's key has its one form and cannot be given another."""
+    plain, wrapped, token = hand(tmp_path, "a"), hand(tmp_path, "b"), Token()
+    told = _read(
+        roster(
+            person("ann", ["qa"], plain.line),
+            person("bob", ["qa"], wrapped.line, more=', format = "sshsig"'),
+            person("cem", ["qa"], token.public.line),
+        )
+    )
+    assert [key.form for key in told.public_keys] == ["raw", "sshsig", "sshsig"]
+    assert "signs in its own form alone" in _faults(roster(person("cem", ["qa"], token.public.line, more=', format = "raw"')))
+    for form in ('"pgp"', "1", "true", "['raw']"):
+        assert 'must be "raw" or "sshsig"' in _faults(roster(person("ann", ["qa"], plain.line, more=f", format = {form}")))
+
+
+def test_a_revoked_key_counts_no_longer_whatever_its_validity(tmp_path: Path) -> None:
+    """From the moment of its loss a key counts for nothing; before it, as long as it was valid."""
+    key = hand(tmp_path, "k")
+    more = ", valid_until = 2027-01-01T00:00:00Z, revoked = 2026-11-21T09:00:00Z"
+    (held,) = _read(roster(person("ann", ["qa"], key.line, more=more))).persons[0].keys
+    assert not held.valid_at(NOW)
+    assert not held.valid_at(datetime(2026, 11, 21, 9, 0, tzinfo=UTC))
+    assert held.valid_at(datetime(2026, 11, 21, 8, 59, tzinfo=UTC))
+    assert held.standing(NOW) == "revoked at 2026-11-21T09:00:00+00:00"
+    assert held.standing(datetime(2026, 1, 1, tzinfo=UTC)) == "until 2026-11-21T09:00:00+00:00"
+    for bad in ("true", '"yes"', "2026-11-21", "2026-11-21T09:00:00"):
+        assert "a time with a zone" in _faults(roster(person("ann", ["qa"], key.line, more=f", revoked = {bad}")))
+
+
+def test_validity_is_told_in_words(tmp_path: Path) -> None:
+    """Whoever reads the list sees whether a key counts now, and until when."""
+    line = hand(tmp_path, "k").line
+    for more, words in (
+        ("", "without an end"),
+        (", valid_until = 2026-11-21T10:00:00Z", "expired at 2026-11-21T10:00:00+00:00"),
+        (", valid_until = 2026-11-21T12:00:01+02:00", "until 2026-11-21T10:00:01+00:00"),
+        (", valid_from = 2026-11-21T10:00:01Z", "not before 2026-11-21T10:00:01+00:00"),
+    ):
+        assert _read(roster(person("ann", ["qa"], line, more=more))).persons[0].keys[0].standing(NOW) == words
+
+
+def test_d10_one_private_key_under_two_names_is_one_key(tmp_path: Path) -> None:
+    """D10: the same point as a plain key and as a token's, or under two applications, is one private half and one person."""
+    token = Token()
+    plain = PublicKey(ED25519, token.public.raw).line
+    work = PublicKey(SK_ED25519, token.public.raw, "ssh:work").line
+    assert "listed for two persons, ann and bob" in _faults(
+        roster(person("ann", ["qa"], plain), person("bob", ["qa"], token.public.line))
+    )
+    assert "listed for two persons, ann and bob" in _faults(
+        roster(person("ann", ["qa"], work), person("bob", ["qa"], token.public.line))
+    )
+    assert "stands there twice" in _faults(roster(person("ann", ["qa"], work, token.public.line)))
+
+
+def test_d10_one_rsa_modulus_under_two_exponents_is_one_key() -> None:
+    """D10: who can factor the modulus signs for both."""
+    line = rsa_line(3072)
+    modulus = PublicKey.parse(line).raw
+    fields = Reader(modulus)
+    fields.mpint()
+    other = PublicKey(RSA, mpint(65539) + mpint(fields.mpint())).line
+    assert "listed for two persons, ann and bob" in _faults(roster(person("ann", ["qa"], line), person("bob", ["qa"], other)))
+
+
+def test_d11_one_person_with_two_keys_is_one_person(tmp_path: Path) -> None:
+    """D11: further keys make no further person, so a quorum of two is not met by them."""
+    keys = [hand(tmp_path, name).line for name in "ab"]
+    told = _faults(roster(person("ann", ["qa"], *keys), more="[quorum.production]\npersons = 2\n"))
+    assert "asks for 2 persons of 1" in told
+
+
+def test_a_login_stands_for_one_person(tmp_path: Path) -> None:
+    """The operator of a run is excluded by login, name or id; two persons behind one of them would exclude neither for sure."""
+    lines = [hand(tmp_path, name).line for name in "ab"]
+
+    def people(ann: str, bob: str) -> str:
+        return roster(person("ann", ["qa"], lines[0]) + ann, person("bob", ["qa"], lines[1]) + bob)
+
+    told = _read(people('logins = ["ann.e", "deploy"]\n', ""))
+    assert [one.logins for one in told.persons] == [("ann.e", "deploy"), ()]
+    assert "'deploy' stands for two persons" in _faults(people('logins = ["deploy"]\n', 'logins = ["deploy"]\n'))
+    assert "'bob' stands for two persons" in _faults(people('logins = ["bob"]\n', ""))
+    for bad in ("'ann'", "[1]", "['']", '["a\\n"]', '["a\\u001b"]', "true"):
+        assert "logins" in _faults(people(f"logins = {bad}\n", ""))
+
+
+def test_expired_keys_meet_no_quorum(tmp_path: Path) -> None:
+    """A quorum that stands on a key that has expired, was revoked or is still to come cannot be met now."""
+    lines = [hand(tmp_path, name).line for name in "ab"]
+    quorum = "[quorum.production]\nroles = {qa = 1, operations = 1}\n"
+    for more in ("valid_until = 2026-11-21T10:00:00Z", "revoked = 2026-11-21T10:00:00Z", "valid_from = 2026-11-22T00:00:00Z"):
+        told = _read(
+            roster(person("ann", ["qa"], lines[0]), person("bob", ["operations"], lines[1], more=f", {more}"), more=quorum)
+        )
+        (first, second) = told.unreachable(NOW)
+        assert "quorum.production cannot be met" in first
+        assert "1 of operations, and 0" in first
+        assert "2 persons of 1" in second
+    good = _read(roster(person("ann", ["qa"], lines[0]), person("bob", ["operations"], lines[1]), more=quorum))
+    assert good.unreachable(NOW) == ()
+
+
+def test_who_may_not_run_the_gate_is_told(tmp_path: Path) -> None:
+    """Where the operator does not count, everybody without whom the quorum falls is named; where the operator counts, nobody."""
+    lines = [hand(tmp_path, name).line for name in "abc"]
+    people = [person("ann", ["qa"], lines[0]), person("bob", ["qa", "risk"], lines[1]), person("cem", ["risk"], lines[2])]
+    quorum = "[quorum.production]\npersons = 2\nroles = {qa = 1, risk = 1}\n"
+    assert _read(roster(*people, more=quorum)).bound_operators(NOW) == ()
+    both = quorum.replace("qa = 1", "qa = 2")
+    assert [
+        "if ann runs" in note or "if bob runs" in note for note in _read(roster(*people, more=both)).bound_operators(NOW)
+    ] == [
+        True,
+        True,
+    ]
+    three = quorum.replace("persons = 2", "persons = 3")
+    assert len(_read(roster(*people, more=three)).bound_operators(NOW)) == 3
+    assert _read(roster(*people, more=three + "operator_counts = true\n")).bound_operators(NOW) == ()
+
+
+def test_one_person_may_fill_two_roles_only_as_far_as_persons_allow(tmp_path: Path) -> None:
+    """A single person with both roles is enough if the roster says one person is; two are asked for otherwise."""
+    one = person("ann", ["qa", "risk"], hand(tmp_path, "a").line)
+    assert "asks for 2 persons of 1" in _faults(roster(one, more="[quorum.production]\nroles = {qa = 1, risk = 1}\n"))
+    told = _read(roster(one, more="[quorum.production]\npersons = 1\nroles = {qa = 1, risk = 1}\n"))
+    assert told.unreachable(NOW) == ()
+
+
+def test_control_characters_of_a_roster_never_come_out(tmp_path: Path) -> None:
+    """Whatever stands in the file, its faults are printable lines."""
+    evil = "\\u001b]0;x\\u0007\\u202e"
+    text = (
+        f'version = 1\nroles = ["qa"]\n"x{evil}" = 1\n[persons."{evil}"]\nname = "{evil}"\nroles = ["{evil}"]\n'
+        f'keys = [{{key = "{evil} AAAA"}}]\n[quorum."{evil}"]\nroles = {{"{evil}" = 1}}\n'
+    )
+    told = _faults(text)
+    assert all(line.isprintable() for line in told.splitlines())
+    assert "\\u001b" in told
+
+
+@pytest.mark.parametrize("make", ["pipe", "folder", "huge", "deep", "latin"])
+def test_what_is_no_file_of_a_roster_is_refused(tmp_path: Path, make: str) -> None:
+    """A pipe does not keep the gate waiting, and neither size nor depth takes it down."""
+    path = tmp_path / "golive.roster.toml"
+    if make == "pipe":
+        os.mkfifo(path)
+    elif make == "folder":
+        path.mkdir()
+    else:
+        deep, huge = b"x = " + b"[" * 50_000, b"# " + b"x" * 2_000_000
+        path.write_bytes({"huge": huge, "deep": deep, "latin": "version = 1 # é".encode("latin-1")}[make])
+    with pytest.raises(RosterError) as caught:
+        read(path)
+    assert caught.value.hint
+    assert len(str(caught.value)) < 500
