@@ -1,6 +1,6 @@
 """Writing into a roster that people keep: their comments and order stay, and what was meant is proven before it is returned.
 
-A roster is edited as text, because no writer of TOML keeps comments. So each edit is read again, and counts only if it says
+A roster is edited as text, because the standard library writes no TOML. So each edit is read again, and counts only if it says
 exactly what stood there before and the one thing that was to be added.
 """
 

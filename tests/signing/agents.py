@@ -51,8 +51,10 @@ def running(folder: Path) -> Iterator[str]:
     path = str(folder / "s")
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(500):
-            if os.path.exists(path):
+        for _ in range(1_000):
+            # the name is there a moment before anybody listens
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+                line.connect(path)
                 break
             time.sleep(0.01)
         yield path
