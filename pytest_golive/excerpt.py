@@ -85,7 +85,7 @@ def table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
-def printable(text: str) -> str:
+def _printable(text: str) -> str:
     """The text with control and direction characters spelled out, so that no terminal obeys them."""
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
@@ -93,7 +93,7 @@ def printable(text: str) -> str:
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    shown = printable(value)
+    shown = _printable(value)
     return f"'{shown}" if value.startswith(_FORMULA) else shown
 
 

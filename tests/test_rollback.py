@@ -268,9 +268,7 @@ TABLE = """\
         (
             "",
             "# Rollback history\n\n| Date | Time | Trigger | Duration | Impact | Resolved By |\n"
-            "|------|------|------|------|------|------|\n"
-            + ROW
-            + "\n",
+            "|------|------|------|------|------|------|\n" + ROW + "\n",
         ),
         (TABLE + "| (Template for operators to fill) | | | | | |\n", TABLE + ROW + "\n"),
         (

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pytest_golive import anchors, excerpt, history
 from pytest_golive.cli.journal import moment
 from pytest_golive.cli.shared import load_settings
-from pytest_golive.cli.words import WIDTH, say
+from pytest_golive.cli.words import WIDTH, printable, say
 from pytest_golive.history import Attempt, Chronicle
 from pytest_golive.journal import Journal
 from pytest_golive.quantities import spoken
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(history.as_html(told, remarks, target=settings.target.name, environment=settings.environment))
     else:
         for line in _lines(told, remarks):
-            say(excerpt.printable(line)[:WIDTH].rstrip())
+            say(printable(line)[:WIDTH].rstrip())
     return 0
 
 
@@ -103,7 +103,7 @@ def _attempt(row: Attempt) -> Iterator[str]:
 
 
 def _fitting(text: str, width: int) -> str:
-    shown = excerpt.printable(text)
+    shown = printable(text)
     return shown if len(shown) <= width else f"{shown[: width - 3]}..."
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from pytest_golive import anchors, excerpt, quantities
 from pytest_golive.anchors import Anchor
 from pytest_golive.cli.shared import load_settings, page_bytes, trusted_keys
-from pytest_golive.cli.words import say
+from pytest_golive.cli.words import printable
+from pytest_golive.cli.words import say as say_raw
 from pytest_golive.config import Settings
 from pytest_golive.errors import GoliveError, JournalError, Misuse, TrustError
 from pytest_golive.guard import state
@@ -44,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     checkpoint.set_defaults(act=_checkpoint)
     mend = words.add_parser("mend", help="remove a record that a crash cut short, and record that")
     mend.set_defaults(act=_mend)
+    for sub in words.choices.values():
+        sub.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -147,6 +150,11 @@ def _beside(settings: Settings, keys: Sequence[PublicKey]) -> tuple[list[Anchor]
     except TrustError as error:
         remarks.append(f"the guard's memory was not asked: {_told(error)}")
     return found, remarks
+
+
+def say(text: str) -> None:
+    """Print a line in which names of files and what others wrote obey no terminal."""
+    say_raw(printable(text))
 
 
 def _told(error: Exception) -> str:

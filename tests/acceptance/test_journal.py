@@ -57,7 +57,7 @@ class Copy:
     def golive(self, *arguments: str) -> tuple[int, str]:
         from pytest_golive.cli import main
 
-        status = main(["journal", "--config", str(self.root / "golive.yaml"), *arguments])
+        status = main(["journal", *arguments, "--config", str(self.root / "golive.yaml")])
         told = self.capsys.readouterr()
         return status, told.out + told.err
 
@@ -84,6 +84,9 @@ def test_a_whole_journal_is_held_against_all_that_quotes_it(copy: Copy) -> None:
     assert "records     3, the newest is sha256:" in text
     assert "3 papers" in text or "4 papers" in text
     assert "remark" not in text
+    from pytest_golive.cli import main
+
+    assert main(["journal", "--config", str(copy.root / "golive.yaml"), "verify"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -200,6 +203,23 @@ def test_a_page_that_nobody_here_trusts_is_remarked(copy: Copy) -> None:
     status, text = copy.golive("verify")
     assert status == 0
     assert f"remark: {page.parent.name} was not asked" in text
+
+
+def test_a_name_of_a_folder_obeys_no_terminal(copy: Copy) -> None:
+    """A folder of reports whose name would clear the screen is told with its control characters spelled out."""
+    page = copy.pages[0]
+    page.parent.rename(page.parent.with_name("\x1b[2J\u202egone"))
+    copy.keep()
+    text = copy.golive("verify")[1]
+    assert "gone is the page" in text
+    assert all(letter.isprintable() for letter in text.replace("\n", ""))
+
+
+def test_a_run_is_recorded_with_what_blocked(copy: Copy) -> None:
+    """The record of a NO-GO names the items that blocked and counts the verdicts, and the history and metrics read it there."""
+    first, second, *_ = Journal(copy.journal).entries()
+    assert (first.detail["blocking"], first.detail["counts"]) == (["one"], {"blocking": 1, "warned": 1})
+    assert (second.detail["blocking"], second.detail["counts"]) == ([], {"clear": 2})
 
 
 def test_an_edit_names_its_line(copy: Copy) -> None:
