@@ -150,7 +150,7 @@ def activate(
             environment=environment,
             allowed_profiles=tuple(allowed_profiles),
             activation_id=secrets.token_hex(16),
-            counter=1 + max(_spent(state, journal), _standing(marker, [*keys, signer.public])),
+            counter=1 + max(_spent(state, journal, now), _standing(marker, [*keys, signer.public])),
             not_before=now,
             # what was accepted until a moment does not carry an activation beyond it
             expires=min([now + valid_for, *(until for until in run.waived.values() if until > now)]),
@@ -240,7 +240,7 @@ def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, oper
     stands = os.path.lexists(marker)
     try:
         with states.locked(str(state)):
-            counter = _spent(state, journal)
+            counter = _spent(state, journal, now)
             states.raise_locked(str(state), states.State(burned=counter))
     except (JournalError, TrustError) as error:
         trouble.append(error)
@@ -303,9 +303,13 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def _spent(state: Path, journal: Journal) -> int:
-    """The highest counter that any activation had so far, by the guard's state and by the journal."""
+def _spent(state: Path, journal: Journal, now: datetime) -> int:
+    """The highest counter that any activation had so far, by the guard's state and by the journal.
+
+    A record that a crash cut short is mended first: it must keep nobody from taking the marker back.
+    """
     kept = states.read(str(state))
+    journal.mend(now)
     journalled = (entry.detail.get("counter") for entry in journal.entries() if entry.event == ACTIVATED)
     return max(kept.highest, kept.burned, *(counter for counter in journalled if isinstance(counter, int)))
 
