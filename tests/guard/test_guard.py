@@ -843,6 +843,26 @@ def test_many_threads_get_the_same_answers(stage: Any) -> None:
         stage.marker.unlink(missing_ok=True)
 
 
+def test_news_that_another_thread_took_count_here_too(stage: Any) -> None:
+    """A stop that another thread hears of in the middle of a question is no for this thread as well."""
+    stage.write()
+    stop = stage.folder / "STOP"
+    meanwhile: list[threading.Thread] = []
+
+    def wall() -> float:
+        if meanwhile and not meanwhile[0].ident:
+            stop.touch()
+            meanwhile[0].start()
+            meanwhile[0].join(10)
+        return float(stage.clock.wall)
+
+    guard = stage.guard(stop_files=[stop], wall=wall)
+    assert guard.allows()
+    assert guard.allows()
+    meanwhile.append(threading.Thread(target=guard.allows))
+    assert "stop file present" in guard.allows().reason
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_of_a_fork_can_ask(stage: Any) -> None:
     """A child that was forked while another thread held the guard's lock gets its answers, and its own view of the file."""
