@@ -6,13 +6,14 @@ that will judge it in every later run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from pytest_golive import canonical, events, probes, quantities, waiving
+from pytest_golive.comparison import Earlier
 from pytest_golive.errors import Misuse, WaiverRejected
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
@@ -139,17 +140,22 @@ def dependents(items: Iterable[Item], identity: str) -> list[str]:
     return [item.id for item in listed if declared in probes.rests_on(item)]
 
 
-def seen_in(statement: Mapping[str, Any] | None, identity: str) -> tuple[str, ...]:
+def seen_in(before: Earlier | None, identity: str) -> tuple[str, ...]:
     """What the last report knows of the item, in lines: its outcome, why, and what was wanted and found."""
-    items = statement["predicate"]["golive"]["items"] if statement is not None else ()
-    item = next((one for one in items if one["id"] == identity), None)
+    if before is None:
+        return ("by no run yet",)
+    if before.statement is None:
+        return (f"nobody knows: {before.lost}",)
+    item = next((one for one in before.statement["predicate"]["golive"]["items"] if one["id"] == identity), None)
     if item is None:
         return ("the last report does not know it",)
     unmet = [one for one in item["checks"] if one["met"] is not True]
-    lines = [f"{item['outcome']}, at {item['evidence']['began'] if item['evidence'] else 'no time'}", item["reason"]]
+    lines = [f"{item['outcome']}, in the report of {before.at.isoformat()}", item["reason"]]
     lines += [f"{one['path']}: wanted {one['wanted']}, found {one['found']}" for one in unmet[:5]]
     if item["outcome"] not in (Outcome.FAILED, Outcome.PASSED):
         lines.append("a waiver covers failures only: it would not change this")
+    if item["outcome"] == Outcome.PASSED:
+        lines.append("there is nothing to waive as long as it passes")
     return tuple(dict.fromkeys(line for line in lines if line))
 
 

@@ -95,6 +95,41 @@ def test_variables_keep_their_type(tmp_path: Path) -> None:
     assert one.source.line == 81
 
 
+def demand(tmp_path: Path, item: Mapping[str, Any], variables: Mapping[str, Any], declared: Mapping[str, Any]) -> str:
+    """What the first item demands, with variables as they are and as they are written."""
+    content = {"version": 1, "checklist": {"name": "main", "title": "Main", "owner": "me"}, "items": [item]}
+    path = tmp_path / "main.yaml"
+    path.write_text(json.dumps(content))
+    return checklist.load([path], root=tmp_path, variables=variables, declared=declared)[0].items[0].demand
+
+
+def test_a_demand_is_what_is_asked_and_not_where(tmp_path: Path) -> None:
+    """Kind, fields, expectation and the target's variables make the demand; the environment's values and the rest do not."""
+    asked = {**ITEM, "env": {"name": "${name}"}, "expect": {"value": {"lt": "${most}"}}}
+    names, most = {"name": "${env:WHICH}"}, {"most": 3}
+    first = demand(tmp_path, asked, {"name": "A", **most}, {**names, **most})
+    assert len(first) == 64
+    assert demand(tmp_path, asked, {"name": "B", **most}, {**names, **most}) == first
+    assert (
+        demand(tmp_path, {**asked, "title": "Two", "fix": "g", "severity": "critical"}, {"name": "A", **most}, {**names, **most})
+        == first
+    )
+    others = [
+        demand(tmp_path, asked, {"name": "A", "most": 4}, {**names, "most": 4}),
+        demand(tmp_path, {**asked, "expect": {"value": {"le": "${most}"}}}, {"name": "A", **most}, {**names, **most}),
+        demand(tmp_path, {**asked, "env": {"name": "${name}", "secret": True}}, {"name": "A", **most}, {**names, **most}),
+        demand(tmp_path, {**asked, "env": {"name": "A"}}, {"name": "A", **most}, {**names, **most}),
+    ]
+    assert len({first, *others}) == 5
+
+
+def test_each_instance_has_its_own_demand(tmp_path: Path) -> None:
+    """What is asked of one broker is not what is asked of another."""
+    item = {**ITEM, "for_each": {"broker": ["a", "b"]}, "env": {"name": "KEY_${broker}"}}
+    one, two = load(tmp_path, item).items
+    assert one.demand != two.demand
+
+
 def test_for_each_makes_instances(tmp_path: Path) -> None:
     """Each element gives an item with its own id, whose references are bound to it."""
     item = {**ITEM, "for_each": {"broker": "${brokers}"}, "env": {"name": "KEY_${broker}"}}

@@ -33,6 +33,23 @@ def test_the_defaults_activate_nothing(tmp_path: Path) -> None:
     assert settings.stop_files == (tmp_path / "EMERGENCY_STOP",)
 
 
+def test_variables_are_kept_as_they_are_written_too(tmp_path: Path) -> None:
+    """What an item demands is told from what is written, so that it does not change with an address."""
+    text = "version: 1\ntarget: {variables: {api: '${env:API}/x', most: 3}}\n"
+    settings = load(tmp_path, text, API="http://one")
+    assert settings.target.variables == {"api": "http://one/x", "most": 3}
+    assert settings.declared == {"api": "${env:API}/x", "most": 3}
+    assert "unknown key 'declared'" in refused(tmp_path, "version: 1\ndeclared: {}\n")
+
+
+def test_who_may_waive_and_for_how_long_has_safe_defaults(tmp_path: Path) -> None:
+    """Nobody but the quorum, and thirty days; a life of no time is refused."""
+    signoff = load(tmp_path, "version: 1\n").signoff
+    assert (signoff.waiver_roles, signoff.max_waiver) == ([], 30 * 86400)
+    assert "no time" in refused(tmp_path, "version: 1\nsignoff: {max_waiver: 0s}\n")
+    assert "needs a unit" in refused(tmp_path, "version: 1\nsignoff: {max_waiver: 30}\n")
+
+
 def test_the_digest_is_of_the_bytes(tmp_path: Path) -> None:
     """Two files that mean the same but differ in a byte have different digests."""
     assert load(tmp_path, "version: 1\n").sha256 != load(tmp_path, "version: 1 \n").sha256

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pytest_golive import attesting, checklist, quantities
+from pytest_golive import attesting, checklist, probes, quantities
 from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings
 from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
@@ -65,6 +65,7 @@ def _show(made: attesting.Draft) -> None:
         f"  why       {made.item.why}",
         f"  look at   {stated.look_at}",
         *(f"  file      {name}  {kind}:{digest}" for name, each in stated.subjects.items() for kind, digest in each.items()),
+        *([f"  void if   one of these fails: {', '.join(against)}"] if (against := probes.revoking(made.item.probe)) else []),
         f"  in        {stated.environment}",
         f"  by        {made.name} ({stated.person}), as {stated.role}",
         f"  until     {stated.expires.isoformat()}",

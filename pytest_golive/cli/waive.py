@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         now=now,
     )
     before = earlier.newest(entries, trusted_keys(settings), target=settings.target.name, environment=settings.environment)
-    seen = excusing.seen_in(before.statement if before else None, item.id)
+    seen = excusing.seen_in(before, item.id)
     _show(made, items, seen, counts=rules.operator_counts)
     if not _agreed(yes=options.yes):
         return 1

@@ -117,6 +117,8 @@ def _read(payload: bytes) -> Waived:
         )
         if build(waived) != payload or unfit(waived.reason):
             raise ValueError("it is written otherwise than a waiver is")
+        if not all(getattr(waived, name).isprintable() for name in _TEXTS if name != "reason"):
+            raise ValueError("a name holds control characters")
     except personal.MALFORMED:
         raise WaiverRejected("what was signed is no waiver of an item", hint=again("ITEM")) from None
     return waived

@@ -77,7 +77,7 @@ def test_a_waived_failure_is_told_and_does_not_block(project: Any, carol: Hand) 
     for words in (
         "Item one  [one]",
         "it matters",
-        "failed, at",
+        "failed, in the report of",
         "wanted",
         "Carol Example (carol), as risk",
         "TICKET-42",
@@ -147,7 +147,6 @@ def test_an_altered_waiver_is_told_and_waives_nothing(project: Any, carol: Hand)
     assert "WAIVER  one: not believed" in run.out
     assert run.summary["trouble"] == ""
     assert "not believed: its signature does not verify" in project.reports()[-1].read_text()
-    assert project.golive("verify", str(project.reports()[-1])).status == 0
 
 
 def test_a_key_that_left_the_roster_waives_nothing(project: Any, carol: Hand) -> None:
@@ -250,7 +249,8 @@ def test_an_instance_is_waived_by_its_id(project: Any, carol: Hand) -> None:
     run = project.gate(env={"A1": "no", "B1": "no"})
     assert run.word == "NO-GO"
     assert [one["verdict"] for one in run.summary["items"]] == ["waived", "blocking"]
-    assert project.gate(env={"A1": "no", "B1": "yes"}).word == "GO WITH WARNINGS"
+    assert project.gate("--html=page.html", env={"A1": "no", "B1": "yes"}).word == "GO WITH WARNINGS"
+    assert "waived: failed" in (project.root / "page.html").read_text()
 
 
 def test_without_a_yes_nothing_is_signed(project: Any, carol: Hand) -> None:

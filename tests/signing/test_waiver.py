@@ -138,6 +138,7 @@ ATTACKS: dict[str, tuple[Callable[[Office], bytes], str]] = {
     "lives too long": (lambda office: office.signed(until=NOW + 30 * DAY), "longer than the 30 days"),
     "no reason": (lambda office: office.signed(reason="  "), "no waiver of an item"),
     "a reason that steers a terminal": (lambda office: office.signed(reason="\x1b[2Jok"), "no waiver of an item"),
+    "an item that steers a terminal": (lambda office: office.signed(item="one\x1b[2J"), "no waiver of an item"),
     "no time zone": (lambda office: office.signed(until=(NOW + DAY).replace(tzinfo=None)), "no waiver of an item"),
     "not an envelope": (lambda _: b"yes, waived", "not"),
     "empty": (lambda _: b"", "not"),
