@@ -23,11 +23,12 @@ from typing import Any, final
 
 import pytest
 
-from pytest_golive import checklist, closing, config, decision, lean, summary, terminal, waiving, wire
+from pytest_golive import checklist, closing, config, decision, lean, terminal, waiving, wire
 from pytest_golive.drill import over
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity, Verdict, Waiver
 from pytest_golive.nodes import ChecklistFile, ItemNode, Unmet, court_key
+from pytest_golive.outlets import Outlets
 from pytest_golive.redaction import Redactor
 from pytest_golive.report.words import visible
 from pytest_golive.trial import DEFAULT_JOBS, Surroundings, Trial
@@ -50,7 +51,8 @@ class Gate:
         gc.disable()
         _heed_termination()
         try:
-            self._forget_summary()
+            self.outlets = Outlets(pytest_config, os.environ, worker=self.worker)
+            self.outlets.forget()
             self.settings = config.load(self._settings_path())
             self.phases = self._phases()
             paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
@@ -285,6 +287,7 @@ class Gate:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
             print("golive: interrupted while the run was being closed; it decided nothing", file=sys.stderr)
             return
+        self.outlets.tell(closed)
         terminal.show(self.config, closed, self.checklists, self.settings.path)
 
     def _close(self, session: pytest.Session) -> closing.Closed:
@@ -322,7 +325,7 @@ class Gate:
         """Write the summary, set the exit status, and let other plugins look."""
         if self.config.getoption("golive_drill"):
             closed = replace(closed, drilled=over.over(self.declared, self.findings))
-        closed = self._write_summary(self._tell(closed))
+        closed = self.outlets.write(self._tell(closed), self.settings, self.checklists)
         self.good = closed.decision.word.permits and not closed.denied and not closed.trouble
         self.good = self.good and (closed.drilled is None or closed.drilled.holds)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -340,33 +343,6 @@ class Gate:
         except (Exception, pytest.exit.Exception) as error:  # noqa: BLE001 - a messenger must not change the decision
             told = self.redactor.text(f"{type(error).__name__}: {error}")
             return replace(closed, trouble=closed.trouble or f"a plugin that was told the decision broke: {told}")
-        return closed
-
-    def _summary_path(self) -> Path | None:
-        named = self.config.getoption("golive_json")
-        return Path(self.config.invocation_params.dir, named) if named and not self.worker else None
-
-    def _forget_summary(self) -> None:
-        """A summary of an earlier run must not be read as one of a run that could not even begin."""
-        path = self._summary_path()
-        if path is None:
-            return
-        try:
-            if path.exists() and summary.is_one(path.read_text(encoding="ascii", errors="replace")):
-                path.unlink()
-            elif path.exists():
-                raise Misuse(f"{path} is no summary of the gate", hint="name another file with --golive-json")
-        except OSError as error:
-            raise Misuse(f"{path}: {error.strerror}", hint="name another file with --golive-json") from None
-
-    def _write_summary(self, closed: closing.Closed) -> closing.Closed:
-        path = self._summary_path()
-        if path is None:
-            return closed
-        try:
-            path.write_text(summary.text(closed, self.settings, self.checklists), encoding="ascii")
-        except OSError as error:
-            return replace(closed, trouble=f"{path}: {error.strerror}")
         return closed
 
     def _rehearsal(self) -> bool:

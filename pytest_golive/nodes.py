@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from pytest_golive.model import Check, Finding, Item, Outcome
+from pytest_golive.report.words import inert
 
 
 class Court(Protocol):
@@ -106,7 +107,8 @@ def explain(item: Item, finding: Finding) -> str:
     source = item.source
     where = f"document {source.document}, {source.section}" + (f", line {source.line}" if source.line else "")
     lines += [f"  why:   {item.why}", f"  fix:   {item.fix}", f"  owner: {item.owner}; {where}; {item.place}"]
-    return "\n".join(lines)
+    # what others said may have lines of its own: none may begin as a command of GitHub does, whose runner trims lines first
+    return inert("\n".join(line.replace("\n", "\n    | ") for line in lines))
 
 
 def _mark(check: Check) -> str:

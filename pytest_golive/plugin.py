@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--golive-operator", metavar="NAME", help="who runs this (default: $GOLIVE_OPERATOR, or the name of the login)"
     )
     group.addoption("--golive-json", metavar="FILE", help="write the decision as JSON for other programs")
+    group.addoption("--golive-codequality", metavar="FILE", help="write what is not clear as a code quality report for GitLab")
     group.addoption(
         "--golive-no-marker",
         action="store_true",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, final
 from pytest_golive import comparison
 from pytest_golive.decision import UNSEEN
 from pytest_golive.model import Checklist, Decision, Outcome, Ruling, Verdict, Word
+from pytest_golive.report.words import inert
 
 if TYPE_CHECKING:
     import pytest
@@ -206,7 +207,7 @@ def show(config: pytest.Config, closed: Closed, checklists: Sequence[Checklist],
     idle = idle_in_words(closed.decision) if verbosity >= 0 else ()
     for line in (*lines, *idle, *drilled, *ending(closed, next_step(closed, option))):
         markup: Mapping[str, bool] = {line.colour: True} if line.colour else {}
-        reporter.write_line(_encodable(line.text, reporter), bold=line.bold, **markup)
+        reporter.write_line(_encodable(inert(line.text), reporter), bold=line.bold, **markup)
 
 
 def _encodable(text: str, reporter: object) -> str:

@@ -51,6 +51,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def inert(text: str) -> str:
+    """The text without the older sign of a GitHub command, `##[`, which its runner obeys anywhere in a line of a log."""
+    return text.replace("##[", "# #[")
+
+
 def short(text: str, limit: int) -> str:
     """At most `limit` characters of the text, saying how many were cut."""
     return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
