@@ -7,7 +7,7 @@ down cannot be told from an attempt that nobody made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,10 +28,16 @@ WAIVERS = "waivers"
 
 
 def from_page(
-    page: bytes, keys: tuple[PublicKey, ...], settings: Settings, environ: Mapping[str, str], *, operator: str, now: datetime
+    page: bytes,
+    keys: Sequence[PublicKey],
+    settings: Settings,
+    environ: Mapping[str, str],
+    journal: Journal,
+    *,
+    operator: str,
+    now: datetime,
 ) -> activation.Activation:
     """Activate from the page of a run that one of `keys` signed; ActivationDenied or another GoliveError, journalled, if not."""
-    journal = Journal(settings.resolve(settings.journal))
 
     def denied(check: str, error: GoliveError) -> ActivationDenied:
         told = activation.deny(journal, check, error.message, operator, settings.environment, now)
@@ -48,7 +54,7 @@ def from_page(
     try:
         paths = checklist.find(settings.checklists, settings.root, settings.path.name)
         checklists = checklist.load(paths, root=Path.cwd(), **settings.variables)
-        here = closing.prepare(settings, environ)
+        here = closing.prepare(settings, environ, journal=journal)
     except GoliveError as error:
         raise denied(CONFIGURATION, error) from None
     if ended := waiving.ended(verified.payload, settings, checklists, now):

@@ -83,8 +83,6 @@ def draft(
         )
     if why := unapprovable(golive):
         raise ReportRejected(why, hint="mend what its page names, and run pytest --golive again")
-    if golive["run"]["partial"]:
-        raise ReportRejected("a partial run cannot be approved", hint=_AGAIN)
     _refuse_untimely(golive["decision"], now)
     held = roster.holder(signer.public)
     if held is None:

@@ -102,14 +102,14 @@ class Closed:
 class Closing:
     """Everything that must be at hand before a run is worth starting: the key, the folders, the journal."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], journal: Journal | None = None) -> None:
         self._settings = settings
         self._environ = environ
         self._redactor = Redactor.from_environment(environ)
         self.signer: SessionKey = session_key(session_key_path(environ))
         self.reports = settings.resolve(settings.reports)
         self.announcer = Announcer(settings, environ)
-        self.journal = Journal(settings.resolve(settings.journal), self.announcer.hear)
+        self.journal = journal or Journal(settings.resolve(settings.journal), self.announcer.hear)
         self.turnstile = self.reports / ".turnstile"
         pages.make_writable(self.reports)
         self.policy = policy_of(settings)
@@ -223,6 +223,7 @@ class Closing:
             run=statement.RunRecord(
                 id=secrets.token_hex(8),
                 operator=self.operator(run.operator),
+                login=self._redactor.text(login()),
                 host=socket.gethostname(),
                 began=run.began,
                 ended=decision.at,
@@ -352,12 +353,15 @@ class Closing:
         return True
 
 
-def prepare(settings: Settings, environ: Mapping[str, str], *, activating: bool = True) -> Closing:
+def prepare(
+    settings: Settings, environ: Mapping[str, str], *, activating: bool = True, journal: Journal | None = None
+) -> Closing:
     """What a run needs at its end, made ready at its start, so that nobody waits for minutes to hear of a missing right.
 
+    `journal` is that of a caller who has one already, and who tells whoever wants to be told.
     KeyRefused if the run may end in a marker that nobody would believe, because its key is not among those that count.
     """
-    closing = Closing(settings, environ)
+    closing = Closing(settings, environ, journal)
     named = settings.activation.trusted_keys
     if activating and settings.activation_enabled and named and closing.signer.public not in read_keys(settings.resolve(named)):
         raise KeyRefused(

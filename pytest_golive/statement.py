@@ -33,11 +33,13 @@ RESULTS = {Word.GO: "PASSED", Word.GO_WITH_WARNINGS: "WARNED", Word.NO_GO: "FAIL
 class RunRecord:
     """Who ran what, where and when; `wall_seconds` is the session's time, `sum_seconds` that of all probes together.
 
-    `gates` is true only for a run of the gating phases: no other run can lead to a marker, whatever its word.
+    `gates` is true only for a run of the gating phases: no other run can lead to a marker, whatever its word. `operator` is what
+    the operator says, `login` what this machine calls them: who approves must be neither.
     """
 
     id: str
     operator: str
+    login: str = ""
     host: str
     began: datetime
     ended: datetime
@@ -138,6 +140,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
     return {
         "id": run.id,
         "operator": run.operator,
+        "login": run.login,
         "host": run.host,
         "began": run.began,
         "ended": run.ended,

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_golive import canonical, hours
 from pytest_golive.activation import Activation, Deactivation, Denied, activate, deactivate
-from pytest_golive.approval import Policy
+from pytest_golive.approval import Policy, Signatures
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
 from pytest_golive.guard import Guard
 from pytest_golive.guard.marker import parse
 from pytest_golive.guard.state import State, raise_to, read
 from pytest_golive.journal import Journal
 from pytest_golive.signing import dsse
+from pytest_golive.signing import roster as rosters
+from pytest_golive.signing.approval import MEANINGS, Approval, build
 from pytest_golive.signing.keys import SessionKey
+from tests.signing.people import Hand, hand, person, roster
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -346,6 +349,144 @@ def test_history_without_a_number_is_no_history(place: Place) -> None:
     """An item that counted nothing proves no trades."""
     silent = item("testnet", checks=[check("body.state", "yes")])
     assert "saw 0 testnet trades" in place.denied(**_ready(place, RISK, ESS, silent)).message
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """Ann of QA and Ben of operations, whose approvals production demands."""
+    folder = tmp_path_factory.mktemp("office")
+    hands = {"ann": hand(folder, "ann"), "ben": hand(folder, "ben")}
+    listed = [person("ann", ["qa"], hands["ann"].line), person("ben", ["operations"], hands["ben"].line)]
+    asked = "[quorum.production]\nroles = {qa = 1, operations = 1}\n"
+    return Office(hands, rosters.parse(roster(*listed, more=asked).encode(), "roster"))
+
+
+@dataclass
+class Office:
+    """Who approves, and what they sign over an evidence."""
+
+    hands: dict[str, Hand]
+    roster: rosters.Roster
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(environment="production", required=True, roster=self.roster, at_most=24 * HOUR)
+
+    def signatures(self, evidence: str, **changes: Any) -> Signatures:
+        lines = []
+        for who, role in (("ann", "qa"), ("ben", "operations")):
+            made = Approval(
+                **{
+                    "evidence": dsse.payload_digest(evidence),
+                    "presentation": "b" * 64,
+                    "environment": "production",
+                    "run": RUN_ID,
+                    "word": "GO",
+                    "person": who,
+                    "name": f"{who.title()} Example",
+                    "role": role,
+                    "meaning": MEANINGS["GO"],
+                    "comment": "",
+                    "signed_at": NOW - timedelta(minutes=5),
+                    "expires": NOW + HOUR,
+                    **changes,
+                }
+            )
+            lines.append(dsse.sign(build(made), self.hands[who].key))
+        return Signatures(lines=tuple(lines), presentation="b" * 64)
+
+
+RUN_ID = "0b5dca1dc3c24a31"
+RUN = {"id": RUN_ID, "operator": "olga", "partial": [], "phases": ["pre-deploy"], "gates": True}
+
+
+def test_a_quorum_is_asked_after_the_five_checks(place: Place, office: Office) -> None:
+    """With both approvals the marker names people and roster; the line of the check names them too."""
+    evidence = place.sign(statement(run=RUN))
+    done = place.activate(evidence=evidence, policy=office.policy, signatures=office.signatures(evidence))
+    marker = parse(place.marker.read_bytes(), [place.signer.public])
+    assert (marker.approved_by, marker.roster) == (("ann (qa)", "ben (operations)"), office.roster.sha256)
+    assert done.checks[5] == ("quorum", True, "approved by Ann Example (qa), Ben Example (operations)")
+    (entry,) = place.journal.entries()
+    assert entry.detail["approved_by"] == ["ann (qa)", "ben (operations)"]
+
+
+def _moved(place: Place, office: Office, evidence: str) -> Signatures:
+    return office.signatures(place.sign(statement(run={**RUN, "id": "another"})))
+
+
+def _stripped(place: Place, office: Office, evidence: str) -> Signatures:
+    return replace(office.signatures(evidence), lines=office.signatures(evidence).lines[:1])
+
+
+def _other_page(place: Place, office: Office, evidence: str) -> Signatures:
+    return replace(office.signatures(evidence), presentation="c" * 64)
+
+
+def _of_staging(place: Place, office: Office, evidence: str) -> Signatures:
+    return office.signatures(evidence, environment="staging")
+
+
+def _expired(place: Place, office: Office, evidence: str) -> Signatures:
+    return office.signatures(evidence, expires=NOW)
+
+
+QUORUMS: dict[str, tuple[Callable[[Place, Office, str], Signatures], str]] = {
+    "none": (lambda *_: Signatures(), "missing one of operations, one of qa"),
+    "stripped": (_stripped, "missing one of operations"),
+    "moved from another report": (_moved, "over the evidence"),
+    "over another page": (_other_page, "over the page with the digest"),
+    "given for staging": (_of_staging, "for the environment 'staging'"),
+    "expired": (_expired, "it expired at"),
+}
+
+
+@pytest.mark.parametrize("case", QUORUMS)
+def test_approvals_that_are_not_of_this_report_open_nothing(place: Place, office: Office, case: str) -> None:
+    """However the approvals came there: the quorum denies, is told and journalled, and no marker stands."""
+    change, words = QUORUMS[case]
+    evidence = place.sign(statement(run=RUN))
+    denied = place.denied(evidence=evidence, policy=office.policy, signatures=change(place, office, evidence))
+    assert words in denied.message
+    assert denied.checks[-1].name == "quorum"
+    assert "golive approve" in denied.hint
+    assert not place.marker.exists()
+    (entry,) = place.journal.entries()
+    assert (entry.event, entry.detail["check"]) == ("activation-denied", "quorum")
+
+
+def test_an_old_marker_is_not_made_younger_by_its_approvals(place: Place, office: Office) -> None:
+    """The same approvals activate again only after a counter that is higher, and not once they have expired."""
+    evidence = place.sign(statement(run=RUN))
+    signatures = office.signatures(evidence)
+    place.activate(evidence=evidence, policy=office.policy, signatures=signatures)
+    old = place.marker.read_bytes()
+    place.deactivate()
+    place.marker.write_bytes(old)
+    assert not place.guard().allows().allowed
+    done = place.activate(evidence=evidence, policy=office.policy, signatures=signatures)
+    assert done.counter == 2
+    later = {"now": NOW + HOUR, "max_age": 2 * HOUR, **_ready(place, RISK, ESS, TESTNET, decision={"at": NOW + HOUR})}
+    assert "it expired at" in place.denied(evidence=evidence, policy=office.policy, signatures=signatures, **later).message
+
+
+@pytest.mark.parametrize("name", ["commit", "dirty", "config", "place"])
+def test_what_was_tested_is_what_is_activated(place: Place, name: str) -> None:
+    """Another commit, other changes or other settings since the run are named; another place only where it may be another."""
+    evidence = _evidence(place, manifest={**MANIFEST, "place": "here"})
+    ready = _ready(place, RISK, ESS, TESTNET, manifest={**MANIFEST, "place": "here", name: "else"})
+    assert f"changed since the gate run: {name}" in place.denied(**evidence, **ready).message
+    if name == "place":
+        assert place.activate(**evidence, **ready, any_place=True).counter == 1
+    else:
+        assert "changed since" in place.denied(**evidence, **ready, any_place=True).message
+
+
+def test_a_roster_that_changed_is_no_change_of_the_release(place: Place) -> None:
+    """Its digest stands in the manifest and is told by the quorum; it does not make another release."""
+    manifests = [{**MANIFEST, "roster": digest} for digest in ("1" * 64, "2" * 64)]
+    evidence, ready = _evidence(place, manifest=manifests[0]), _ready(place, RISK, ESS, TESTNET, manifest=manifests[1])
+    assert place.activate(**evidence, **ready).counter == 1
 
 
 def test_a_denial_leaves_an_existing_marker_alone(place: Place) -> None:

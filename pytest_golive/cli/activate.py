@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pytest_golive.cli.running import run_gate
 from pytest_golive.cli.shared import (
     is_confirmed,
+    journal_of,
     load_settings,
     operator_of,
     page_bytes,
@@ -84,8 +85,10 @@ def _activate_report(options: argparse.Namespace) -> int:
     page, keys = page_bytes(options.report), trusted_keys(settings)
     if not is_confirmed(options):
         return 1
+    operator, now = operator_of(options), datetime.now(UTC)
     try:
-        done = activating.from_page(page, keys, settings, os.environ, operator=operator_of(options), now=datetime.now(UTC))
+        with journal_of(settings) as journal:
+            done = activating.from_page(page, keys, settings, os.environ, journal, operator=operator, now=now)
     except activation.Denied as denied:
         for line in denied.checks:
             say(f"{icon('✅ ' if line.ok else '❌ ')}{line.name}: {line.line}")
@@ -107,10 +110,10 @@ def _denied(options: argparse.Namespace, check: str, reason: str) -> int:
 def _written(options: argparse.Namespace, check: str, reason: str) -> str:
     """Write the denial down; what is to be added to its text if that cannot be done."""
     from pytest_golive import activation
-    from pytest_golive.journal import Journal
 
     if not settings_path(options).exists():
         return ""
     settings = load_settings(options)
-    journal = Journal(settings.resolve(settings.journal))
-    return activation.deny(journal, check, redacted(reason), operator_of(options), settings.environment, datetime.now(UTC))
+    operator, now = operator_of(options), datetime.now(UTC)
+    with journal_of(settings) as journal:
+        return activation.deny(journal, check, redacted(reason), operator, settings.environment, now)

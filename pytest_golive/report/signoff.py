@@ -230,7 +230,7 @@ def _approval(line: str, golive: Mapping[str, Any], *, evidence: str, shown: str
         presentation=shown,
         fingerprint=keyid,
         method=method,
-        operator=run["operator"] in (texts["person"], texts["name"]),
+        operator=bool({run["operator"], run.get("login")} & {texts["person"], texts["name"]}),
     )
 
 

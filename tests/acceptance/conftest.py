@@ -163,10 +163,10 @@ def project(tmp_path: Path) -> Project:
 def a_project(folder: Path) -> Project:
     """A project in a folder of its own, with a home of its own."""
     home = folder / "home"
-    home.mkdir()
+    home.mkdir(parents=True)
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
     made = Project(root=folder / "project", environ={**keep, "HOME": str(home), "READY": "yes", "GOLIVE_OPERATOR": "alice"})
-    made.root.mkdir()
+    made.root.mkdir(parents=True)
     made.settings(OPEN)
     made.checklist(item("one"), item("two"), item("three", severity="warning"))
     return made

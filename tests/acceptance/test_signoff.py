@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from pytest_golive.cli import main
+from pytest_golive.signing.keys import session_key
 from tests.acceptance.conftest import OPEN, Project, Result, a_project
 from tests.signing.people import Hand, hand, person, roster
 
@@ -470,3 +471,76 @@ def test_without_a_quorum_nothing_waits(project: Project) -> None:
     verify = project.golive("verify", str(project.reports()[-1]))
     assert verify.status == 0
     assert "no quorum is demanded for production" in verify.out
+
+
+def test_a_page_of_the_pipeline_activates_here_if_the_settings_say_so(project: Project, tmp_path: Path, office: Office) -> None:
+    """Evidence that a pipeline signed in its own checkout: its key must count here, and the place may be another one."""
+    keys = "activation: {trusted_keys: trusted.pub, place: PLACE}\n"
+    pipeline = a_project(tmp_path / "pipeline")
+    people = (office.project.root / "golive.roster.toml").read_text()
+    for where in (project, pipeline):
+        where.environ["GOLIVE_SESSION_KEY"] = str(where.root.parent / "keys" / "session.key")
+        assert where.gate("--golive-no-marker").status == 0
+        shutil.rmtree(where.root / "reports")
+        where.write("golive.roster.toml", people)
+    lines = [session_key(Path(where.environ["GOLIVE_SESSION_KEY"])).public.line for where in (project, pipeline)]
+    for where in (project, pipeline):
+        where.write("trusted.pub", "\n".join(lines) + "\n")
+        where.settings(OPEN + keys.replace("PLACE", "any"))
+    assert pipeline.gate().status == 0
+    page = tmp_path / "report.html"
+    shutil.copy(pipeline.reports()[-1], page)
+    there = replace(office, project=project)
+    for who, role in SIGNERS:
+        assert there.approve(who, role, page=page).status == 0
+    for where in (project, pipeline):
+        where.settings(OPEN + keys.replace("PLACE", "same"))
+    strict = there.golive("activate", str(page), "--yes")
+    assert (strict.status, project.marker.exists()) == (1, False)
+    assert "not that of the newest whole run here" in strict.err
+    project.settings(OPEN + keys.replace("PLACE", "any"))
+    done = there.golive("activate", str(page), "--yes")
+    assert done.status == 0, done.text
+    assert project.golive("guard").status == 0
+    assert project.golive("deactivate", "--reason", "enough").status == 0
+    again = there.golive("activate", str(page), "--yes")
+    assert (again.status, project.marker.exists()) == (1, False)
+    project.write("trusted.pub", lines[0] + "\n")
+    assert "not to be believed" in there.golive("activate", str(page), "--yes").err
+
+
+def test_a_wrong_passphrase_signs_nothing(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and the page as it was; the right one signs."""
+    locked = hand(tmp_path, "locked", passphrase=b"right")
+    text = (office.project.root / "golive.roster.toml").read_text()
+    office.project.write("golive.roster.toml", text.replace(office.hands["ann"].line, locked.line))
+    before = office.page.read_bytes()
+    for said, status in ((None, 1), (b"wrong", 1), (b"right", 0)):
+        monkeypatch.setattr("pytest_golive.cli.approve.ask_passphrase", lambda prompt, said=said: said)
+        done = office.approve("ben", "qa", "--key", str(locked.path))
+        assert done.status == status, done.err
+        assert "right" not in done.text
+        assert (office.page.read_bytes() == before) is bool(status)
+        assert len(done.err.splitlines()) == status
+
+
+def test_a_yes_at_the_terminal_is_asked_once(office: Office) -> None:
+    """Anything but yes signs nothing; yes signs."""
+    page = str(office.page)
+    for said, status in (("no", 1), ("yes", 0)):
+        keyboard, terminal = os.openpty()
+        os.write(keyboard, f"{said}\n".encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_golive.cli", "approve", page, "--role", "qa"],
+            cwd=office.project.root,
+            env={**office.project.environ, **office.agents["ann"]},
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        os.close(keyboard)
+        os.close(terminal)
+        assert done.returncode == status, done.stderr
+        assert done.stdout.count("Type 'yes' to sign") == 1
