@@ -25,6 +25,8 @@ _STEPS: dict[str, Any] = {
     "flock": fcntl,
 }
 _MOMENTS = ("before", "half", "after")
+_MOST = 32
+"""More steps than any of them takes; a process that is not killed in one of them ends by itself and does not count."""
 ACTIONS = ("activate", "activate over another", "deactivate")
 
 
@@ -64,20 +66,17 @@ def _fuse(step: int, moment: str) -> None:
 
 
 def _moments(count: int, seed: int) -> Iterator[tuple[str, int | None, str, float]]:
-    """Each step of each action in turn, and after each of them one moment by chance."""
+    """Every step of every action before, in the middle and after, in an order by chance; and as many moments by chance."""
     chance = random.Random(seed)
-    beyond: set[tuple[str, str]] = set()
-    step = 0
+    every = list(itertools.product(ACTIONS, range(_MOST), _MOMENTS))
     while count > 0:
-        for action, moment in itertools.product(ACTIONS, _MOMENTS):
+        chance.shuffle(every)
+        for action, step, moment in every:
             for wanted in (step, None):
                 killed = yield action, wanted, moment, chance.random() * 0.004
                 count -= bool(killed)
-                if wanted is not None and not killed:
-                    beyond.add((action, moment))
-        step = 0 if len(beyond) == len(ACTIONS) * len(_MOMENTS) else step + 1
-        if not step:
-            beyond.clear()
+            if count <= 0:
+                return
 
 
 def kill(count: int, seed: int = 7) -> Killed:
