@@ -290,7 +290,7 @@ class Settings(_Strict):
 
 
 _OURS = ("path", "sha256", "declared")
-_ADDRESSES = ("target", "checklists", "reports", "on_stop")
+_ADDRESSES = ("target", "checklists", "reports", "on_stop", "rollback")
 """Settings without which a status or a stop is still possible; a command with a variable that is not set is not run."""
 
 
