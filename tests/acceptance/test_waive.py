@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -351,3 +352,15 @@ def test_the_next_report_says_what_changed(project: Any, carol: Hand) -> None:
     assert fourth.summary["changes"] is None
     assert "is gone" in fourth.summary["previous"]["lost"]
     assert "Not compared with the last report (GO, " in fourth.out
+
+
+def test_pytest_html_shows_a_waived_failure_as_waived(project: Any, carol: Hand) -> None:
+    """In the page of pytest-html a waived failure is an expected one that says so, with what to do still beside it."""
+    pytest.importorskip("pytest_html")
+    waive(project, carol)
+    assert project.gate("--html=plain.html", env=BROKEN).word == "GO WITH WARNINGS"
+    text = html.unescape((project.root / "plain.html").read_text(encoding="utf-8"))
+    cells = text[text.index("main.yaml::one") :]
+    assert cells.index("waived: failed") < cells.index("set READY=yes") < cells.index("main.yaml::other")
+    assert "XFailed" in text
+    assert "blocking" not in text

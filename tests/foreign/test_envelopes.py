@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from pytest_golive import canonical
 from pytest_golive.errors import EnvelopeRejected
-from pytest_golive.signing import approval, attestation, dsse
+from pytest_golive.signing import approval, attestation, dsse, waiver
 from pytest_golive.signing.choice import Wrapped
 from pytest_golive.signing.key_files import file_key
 from pytest_golive.signing.keys import Signer
@@ -174,7 +174,7 @@ def people(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def records() -> list[bytes]:
-    """What is signed, one of each kind: evidence, an approval, an attestation."""
+    """What is signed, one of each kind: evidence, an approval, a waiver, an attestation."""
     now = datetime(2026, 11, 21, 10, tzinfo=UTC)
     words = "Zürich, 12 € – “yes”"
     evidence = canonical.dumps(make_statement("GO", [make_item(title=words)]))
@@ -192,6 +192,18 @@ def records() -> list[bytes]:
         signed_at=now,
         expires=now + timedelta(hours=8),
     )
+    waived = waiver.Waived(
+        item="backups-restored",
+        environment="production",
+        demand="c" * 64,
+        severity="critical",
+        reason=words,
+        person="ann",
+        name="Ann Zürcher",
+        role="risk",
+        signed_at=now,
+        until=now + timedelta(days=3),
+    )
     attested = attestation.Attested(
         item="backups-restored",
         environment="production",
@@ -203,7 +215,7 @@ def records() -> list[bytes]:
         comment=words,
         subjects={"log": {"sha256": "a" * 64}},
     )
-    return [evidence, approval.build(approved), attestation.build(attested)]
+    return [evidence, approval.build(approved), waiver.build(waived), attestation.build(attested)]
 
 
 def altered(record: bytes, signed: Signer, stranger: Signer) -> list[Case]:
