@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def activated(journal: Journal, name: str, operator: str, minutes: int) -> None:
+def activated(journal: Journal, name: str, operator: str, minutes: float) -> None:
     at = NOW + timedelta(minutes=minutes)
     detail = {"activation_id": name, "operator": operator, "environment": "production", "allowed_profiles": ["micro"]}
     journal.append("activated", {**detail, "expires": at + 12 * HOUR}, at)
@@ -180,6 +180,15 @@ def test_uptime_counts_each_second_once(tmp_path: Path) -> None:
     assert (again.good, again.of, str(again.percent)) == (10800, 14400, "75.0")
     expired = rate(read(journal, 24), "Activation uptime")
     assert (expired.good, expired.of) == (13 * 3600, 24 * 3600)
+
+
+def test_parts_of_seconds_are_no_downtime(tmp_path: Path) -> None:
+    """Activations that follow each other without a gap are no downtime, whatever the parts of seconds at which they begin."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    for number in range(7):
+        activated(journal, str(number), "ann", number / 7)
+    found = rate(read(journal, 1), "Activation uptime")
+    assert (found.good, found.alert) == (3600, False)
 
 
 def test_the_time_to_go_is_that_from_the_first_no_to_the_next_yes(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(history.as_html(told, remarks, target=settings.target.name, environment=settings.environment))
     else:
         for line in _lines(told, remarks):
-            say(printable(line)[:WIDTH].rstrip())
+            say(printable(line).rstrip())
     return 0
 
 

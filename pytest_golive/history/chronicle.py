@@ -189,11 +189,8 @@ def _uptime(asked: Iterable[Attempt], now: datetime) -> Rate:
         if row.outcome == "activated" and (began := datetime.fromisoformat(row.at)) <= now
     ]
     of = int((now - min(began for began, _ in stood)).total_seconds()) if stood else 0
-    covered, reached = timedelta(0), None
-    for began, ended in sorted(stood):
-        start = began if reached is None else max(began, reached)
-        covered += max(timedelta(0), ended - start)
-        reached = ended if reached is None else max(reached, ended)
+    # one activation ends where the next begins, so that no second is counted twice
+    covered = sum((max(timedelta(0), ended - began) for began, ended in stood), timedelta(0))
     good = min(of, int(covered.total_seconds()))
     return Rate(
         name="Activation uptime",

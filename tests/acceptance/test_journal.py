@@ -9,13 +9,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from pytest_golive import anchors
+from pytest_golive.guard.state import State, raise_to
 from pytest_golive.journal import Journal
 from pytest_golive.signing.keys import SessionKey
 from tests.acceptance.conftest import OPEN, Project, item
@@ -194,6 +196,22 @@ def test_a_checkpoint_is_never_overwritten(copy: Copy) -> None:
     assert status == 1
     assert "there already" in text
     assert kept.read_text() == "mine"
+
+
+def test_an_activation_that_the_guard_remembers_is_missed(copy: Copy) -> None:
+    """Where the guard has seen a higher counter than any record tells of, records were cut off."""
+    raise_to(str(copy.root / "guard.state"), State(highest=7))
+    status, text = copy.golive("verify")
+    assert status == 1
+    assert "the guard's memory knows activation 7, and the newest on record is 1" in text
+
+
+def test_a_record_under_another_number_is_told(copy: Copy) -> None:
+    """A checkpoint's record must stand where it said: one at another place is no answer."""
+    entries = list(Journal(copy.journal).entries())
+    right = anchors.Anchor(where="it", head=entries[1].hash, seq=2)
+    assert anchors.missing(entries, [right]) == []
+    assert "as number 3" in anchors.missing(entries, [replace(right, seq=3)])[0]
 
 
 def test_a_page_that_nobody_here_trusts_is_remarked(copy: Copy) -> None:
