@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, final
 
-from pytest_golive import canonical, glass
+from pytest_golive import canonical, glass, ladder
 from pytest_golive.approval import NO_SIGNATURES, Policy, Signatures
 from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Misuse, TrustError
-from pytest_golive.events import ACTIVATED, BREAK_GLASS, DEACTIVATED, DENIED, FAILED
+from pytest_golive.events import ACTIVATED, BREAK_GLASS, DEACTIVATED, DENIED, FAILED, PROMOTED
 from pytest_golive.guard import state as states
 from pytest_golive.guard.marker import MAX_MARKER, Marker, parse, printable, render
 from pytest_golive.guard.trusted_file import open_trusted
@@ -88,14 +88,15 @@ def activate(
     policy: Policy,
     signatures: Signatures = NO_SIGNATURES,
     any_place: bool = False,
+    rungs: Sequence[ladder.Rung] = (),
     host: str = "",
     windows: tuple[Hours, ...] = (),
 ) -> Activation:
     """Ask the five checks in order, then the quorum and, if each says yes, write the marker; ActivationDenied with the first no.
 
     If there are `windows`, the moment must lie in one of them; that is asked after the others. `signatures` are those of the
-    page; what they must amount to is the `policy`'s to say. With `any_place` the evidence may come from another machine or
-    folder, as long as it tested the same.
+    page; what they must amount to is the `policy`'s to say. `rungs` are what the profiles above the lowest stand on. With
+    `any_place` the evidence may come from another machine or folder, as long as it tested the same.
 
     `evidence` is the signed envelope of the gate run, `readiness` that of the items of the activation phase, looked at just
     now; both must be signed by one of `keys` and be younger than `max_age`. `answers` names the items that answer
@@ -127,6 +128,9 @@ def activate(
         policy=policy,
         signatures=signatures,
         any_place=any_place,
+        profiles=allowed_profiles,
+        rungs={rung.profile: rung for rung in rungs},
+        past=ladder.past(journal.entries(), now),
     )
     checks: list[CheckLine] = []
     for name, check in CHECKS.items():
@@ -162,6 +166,7 @@ def activate(
             roster=policy.roster.sha256 if policy.roster else "",
             approved_by=demands.standing.approved_by,
         )
+        _note_promotion(unsigned, journal)
         _write(unsigned, signer, journal, marker)
     return Activation(
         marker=marker,
@@ -256,6 +261,23 @@ def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, oper
             hint=f"do not let the file be put back; {trouble[0].hint}",
         ) from trouble[0]
     return Deactivation(marker=marker, counter=counter, removed=removed)
+
+
+def _note_promotion(unsigned: Marker, journal: Journal) -> None:
+    """Write down that a larger profile is permitted than ever before."""
+    before = max(
+        (ladder.highest(entry.detail.get("allowed_profiles", ())) for entry in journal.entries() if entry.event == ACTIVATED),
+        default=0,
+    )
+    now = ladder.highest(unsigned.allowed_profiles)
+    if now > before:
+        detail = {
+            "profile": ladder.ORDER[now],
+            "environment": unsigned.environment,
+            "approved_by": list(unsigned.approved_by),
+            "evidence": unsigned.report,
+        }
+        journal.append(PROMOTED, detail, unsigned.timestamp)
 
 
 def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> None:

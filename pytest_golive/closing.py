@@ -29,6 +29,7 @@ from pytest_golive import (
     earlier,
     glass,
     hours,
+    ladder,
     manifest,
     pages,
     probes,
@@ -316,6 +317,7 @@ class Closing:
             policy=self.policy,
             signatures=signatures,
             any_place=settings.activation.place == "any",
+            rungs=ladder.rungs(settings.profiles, settings.allowed_profiles),
             windows=tuple(hours.parse(window) for window in settings.activation.windows),
         )
 

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -32,171 +32,6 @@ _SECRET_NAME = re.compile(r"(?i)(^|_)(secret|token|password|passwd|passphrase|ap
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOGIN = re.compile(r"://[^\s/:@?#]+@")
 """A user without a password in an address, which is no secret."""
-
-Duration = Annotated[float, Field(strict=False)]
-Profile = Literal["micro", "small", "medium", "large"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Target(_Strict):
-    """What is probed: a name for people, the variables of the checklists, and what the gate may do to it."""
-
-    name: str = "unnamed target"
-    demo: bool = False
-    allow_acting: bool = False
-    variables: dict[str, Any] = Field(default_factory=dict)
-
-
-class ModeSwitch(_Strict):
-    """A variable that says whether the service trades for real: the value that means live, and the one that means safe."""
-
-    live: str
-    safe: str
-    pid_file: str = ""
-
-
-class Answers(_Strict):
-    """The ids of the items that answer the last three activation checks of document 001 (section STEP 3)."""
-
-    risk_state: str = ""
-    ess_inactive: str = ""
-    testnet_history: str = ""
-
-
-class Activation(_Strict):
-    """Where the marker is written, how long it lives, how old the evidence may be, and whose keys count.
-
-    `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts. `windows` are the
-    times at which an activation is possible (`mon-fri 08:00-18:00 Europe/Berlin`); none means always. `place` says whether the
-    evidence must have been made on this machine and in this folder, or may come from `any`, such as a pipeline.
-    """
-
-    marker: str = "go_live.active"
-    state: str = "guard.state"
-    valid_for: Duration = 12 * 3600.0
-    max_age: Duration = 3600.0
-    trusted_keys: str = ""
-    answers: Answers = Answers()
-    windows: list[str] = Field(default_factory=list)
-    place: Literal["same", "any"] = "same"
-
-    @field_validator("windows")
-    @classmethod
-    def _opens(cls, windows: list[str]) -> list[str]:
-        for window in windows:
-            hours.parse(window)
-        return windows
-
-    @field_validator("valid_for", "max_age", mode="before")
-    @classmethod
-    def _duration(cls, value: Any) -> Any:
-        return _seconds(value)
-
-
-class Signoff(_Strict):
-    """Whether approvals are demanded whatever the roster says, how long one may live at most, and who may resume or waive.
-
-    Without `resume_roles` these are the roles of the environment's quorum, or every role of a roster that asks for none; without
-    `waiver_roles` those of the quorum and nobody else. `max_waiver` is the longest row of waivers that one item may have.
-    """
-
-    required: bool = False
-    resume_roles: list[str] = Field(default_factory=list)
-    max_approval: Duration = 24 * 3600.0
-    waiver_roles: list[str] = Field(default_factory=list)
-    max_waiver: Duration = 30 * 24 * 3600.0
-
-    @field_validator("max_approval", "max_waiver", mode="before")
-    @classmethod
-    def _duration(cls, value: Any) -> Any:
-        return _seconds(value)
-
-    @field_validator("max_approval", "max_waiver")
-    @classmethod
-    def _lives(cls, value: float) -> float:
-        if value <= 0:
-            raise ValueError("what lives for no time approves nothing: write 24h or 30d")
-        return value
-
-
-class Watching(_Strict):
-    """What `golive watch` looks at (ids match `items`), and what follows: any critical failure takes the marker back.
-
-    A failure of one of `stops_on` stops as well: the circuit breaker of document 001 (line 565). `unclear` is the number of
-    rounds in a row after which a critical item that cannot be checked counts as failed; `announce` is how long before its end an
-    activation is announced.
-    """
-
-    every: Duration = 30.0
-    phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.MONITORING], min_length=1)
-    items: list[str] = Field(default=["*"], min_length=1)
-    stops_on: list[str] = Field(default_factory=list)
-    unclear: int = Field(default=3, ge=1)
-    announce: Duration = 3600.0
-
-    @field_validator("every", "announce", mode="before")
-    @classmethod
-    def _duration(cls, value: Any) -> Any:
-        return _seconds(value)
-
-    @field_validator("every")
-    @classmethod
-    def _rests(cls, value: float) -> float:
-        if value < 1:
-            raise ValueError("a watch that never rests burdens the target: write at least 1s")
-        return value
-
-
-class Notify(_Strict):
-    """Who is told of what: a name for people and the variable that holds an Apprise address, and the events that are announced.
-
-    `within` is the longest time that telling may take, all messages together.
-    """
-
-    to: dict[str, str] = Field(default_factory=dict)
-    on: list[str] = Field(
-        default=["activated", "activation-denied", "deactivated", "stopped", "resumed", "no-go", "expiring", "break-glass"]
-    )
-    within: Duration = 10.0
-
-    @field_validator("within", mode="before")
-    @classmethod
-    def _duration(cls, value: Any) -> Any:
-        return _seconds(value)
-
-    @field_validator("to")
-    @classmethod
-    def _names_variables(cls, to: dict[str, str]) -> dict[str, str]:
-        for variable in to.values():
-            if not _VARIABLE.fullmatch(variable):
-                raise ValueError("name the environment variable that holds the address, never the address itself")
-        return to
-
-    @field_validator("on")
-    @classmethod
-    def _can_be_told(cls, on: list[str]) -> list[str]:
-        for event in on:
-            if event not in events.ANNOUNCED:
-                raise ValueError(f"{event!r} is not announced{closest(event, tuple(events.ANNOUNCED))}")
-        return on
-
-
-class OnStop(_Strict):
-    """What a stop does besides: `cancel` is a command, as a list of words, that cancels the open orders of the target.
-
-    It is run in the folder of golive.yaml, by no shell, for at most `timeout`; its failure is told and undoes nothing.
-    """
-
-    cancel: list[str] = Field(default_factory=list)
-    timeout: Duration = 15.0
-
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _duration(cls, value: Any) -> Any:
-        return _seconds(value)
 
 
 class Settings(_Strict):
@@ -224,6 +59,7 @@ class Settings(_Strict):
     signoff: Signoff = Signoff()
     notify: Notify = Notify()
     watch: Watching = Watching()
+    profiles: dict[str, Rung] = Field(default_factory=dict)
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"
     journal: str = "reports/journal.jsonl"
@@ -231,6 +67,14 @@ class Settings(_Strict):
     attestations: str = "attestations"
     rollback: str = "rollback.yaml"
     waivers: str = "waivers"
+
+    @field_validator("profiles")
+    @classmethod
+    def _climbs(cls, profiles: dict[str, Rung]) -> dict[str, Rung]:
+        for profile in profiles:
+            if profile not in get_args(Profile):
+                raise ValueError(f"{profile!r} is no profile{closest(profile, get_args(Profile))}")
+        return profiles
 
     path: Path = Field(default=Path(FILE_NAME), exclude=True)
     sha256: str = Field(default="", exclude=True)
@@ -383,6 +227,13 @@ def _refuse_unfit_text(value: Any, at: yaml12.Spot, report: Any) -> None:
 def _cross_check(settings: Settings, value: Any, report: Any) -> None:
     if settings.default_profile not in settings.allowed_profiles:
         report(yaml12.spot_of(value, ("default_profile",)), "default_profile must be one of allowed_profiles")
+    for profile in settings.allowed_profiles:
+        rung = settings.profiles.get(profile)
+        if profile != "micro" and (rung is None or not rung.needs):
+            report(
+                yaml12.spot_of(value, ("allowed_profiles",)),
+                f"{profile} is allowed, and nothing says what it stands on: name its criteria under profiles.{profile}.needs",
+            )
     if settings.environment == "production" and not settings.required_preflight:
         report(
             yaml12.spot_of(value, ("required_preflight",)),

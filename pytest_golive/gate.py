@@ -23,7 +23,7 @@ from typing import Any, final
 
 import pytest
 
-from pytest_golive import checklist, closing, config, decision, lean, terminal, waiving, wire
+from pytest_golive import checklist, closing, config, decision, ladder, lean, terminal, waiving, wire
 from pytest_golive.drill import over
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.model import Decision, Finding, Item, Outcome, Phase, Severity, Verdict, Waiver
@@ -56,7 +56,8 @@ class Gate:
             self.settings = config.load(self._settings_path())
             self.phases = self._phases()
             paths = checklist.find(self.settings.checklists, self.settings.root, self.settings.path.name)
-            self.checklists = checklist.load(paths, root=Path(pytest_config.rootpath), **self.settings.variables)
+            loaded = checklist.load(paths, root=Path(pytest_config.rootpath), **self.settings.variables)
+            self.checklists = ladder.gated(loaded, ladder.rungs(self.settings.profiles, self.settings.allowed_profiles))
             if self.worker and self._digests() != pytest_config.workerinput["golive_digests"]:  # type: ignore[attr-defined]
                 raise Misuse("settings or checklists changed while the run began", hint="run pytest --golive again")
             self.redactor = Redactor.from_environment(os.environ)

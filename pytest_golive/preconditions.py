@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
-from pytest_golive import approval, canonical
+from pytest_golive import approval, canonical, ladder
 from pytest_golive.errors import EnvelopeRejected
 from pytest_golive.signing import dsse
 from pytest_golive.signing.keys import PublicKey
@@ -63,6 +63,9 @@ class Demands:
     policy: approval.Policy
     signatures: approval.Signatures
     any_place: bool
+    profiles: Sequence[str]
+    rungs: Mapping[str, ladder.Rung]
+    past: ladder.Past
 
     @functools.cached_property
     def run(self) -> Statement:
@@ -225,6 +228,25 @@ def _quorum(demands: Demands) -> str:
     return standing.line
 
 
+def _profiles(demands: Demands) -> str:
+    """What the profiles above the lowest stand on: criteria that passed in the evidence, a history, and people's approval."""
+    climbed = [profile for profile in demands.profiles if ladder.highest([profile]) != 0]
+    for profile in climbed:
+        rung = demands.rungs.get(profile)
+        if rung is None:
+            raise Refusal(
+                f"nothing says what the profile {profile} stands on", f"name its criteria under profiles.{profile}.needs"
+            )
+        if not demands.policy.demands:
+            raise Refusal(
+                f"{rung.profile} is a promotion, and nobody has to approve it here",
+                f"name a quorum for {demands.environment} on the roster, and let it approve the page",
+            )
+        if why := ladder.unmet(rung, demands.run.items, demands.past):
+            raise Refusal(why, f"keep {rung.profile} out of allowed_profiles until then; golive profile tells how far it is")
+    return ", ".join(f"{profile} has been earned" for profile in climbed) or "no profile above the lowest"
+
+
 def _remaining(demands: Demands) -> str:
     """The other critical items of the activation phase."""
     if demands.readiness is None:
@@ -248,6 +270,7 @@ CHECKS: Mapping[str, Callable[[Demands], str]] = {
     "ess_inactive": _ess_inactive,
     "testnet_history": _testnet_history,
     "quorum": _quorum,
+    "profiles": _profiles,
     "activation_items": _remaining,
 }
 """The checks in the order in which they are asked; the first five are those of document 001."""

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "guard": "run a command only if real trading is permitted right now",
     "stop": "stop all real trading, at once, for every process and over every restart",
     "resume": "take a stop away, as a person on the roster, with a reason",
+    "profile": "show the ladder of capital profiles, and how far the next one is",
     "watch": "look at the monitoring items again and again, and take the marker back when one of them turns",
     "deactivate": "take the marker back, and burn its counter",
     "rollback": "walk the way back step by step; it goes on where it stopped",
