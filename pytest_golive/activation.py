@@ -130,7 +130,7 @@ def activate(
         any_place=any_place,
         profiles=allowed_profiles,
         rungs={rung.profile: rung for rung in rungs},
-        past=ladder.past(journal.entries(), now),
+        past=lambda: ladder.past(journal.entries(), now),
     )
     checks: list[CheckLine] = []
     for name, check in CHECKS.items():
@@ -208,7 +208,7 @@ def break_glass(
             environment=environment,
             allowed_profiles=tuple(allowed_profiles),
             activation_id=secrets.token_hex(16),
-            counter=1 + max(_spent(state, journal), _standing(marker, [*keys, signer.public])),
+            counter=1 + max(_spent(state, journal, now), _standing(marker, [*keys, signer.public])),
             not_before=now,
             expires=now + lasts,
             host=host,

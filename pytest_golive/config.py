@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from pytest_golive import events, hours, quantities, yaml12
+from pytest_golive import yaml12
 from pytest_golive.errors import ConfigError, Fault
 from pytest_golive.model import Phase, Witnesses
 from pytest_golive.redaction.shapes import without_unknown
+from pytest_golive.sections import Activation, ModeSwitch, Notify, OnStop, Profile, Rung, Section, Signoff, Target, Watching
 from pytest_golive.shape import fit
 from pytest_golive.variables import closest
 
@@ -29,12 +30,11 @@ FILE_NAME = "golive.yaml"
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_NAME = re.compile(r"(?i)(^|_)(secret|token|password|passwd|passphrase|api_?key|private_?key|credentials?)(_|$)")
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOGIN = re.compile(r"://[^\s/:@?#]+@")
 """A user without a password in an address, which is no secret."""
 
 
-class Settings(_Strict):
+class Settings(Section):
     """The whole of golive.yaml, validated; `path`, `root` and `sha256` say which file it was.
 
     `declared` are the variables of the target as they are written, without the values of the environment.
@@ -143,12 +143,6 @@ class _Lenient(dict[str, str]):
 
     def __contains__(self, name: object) -> bool:
         return True
-
-
-def _seconds(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError("a duration needs a unit: write 30s, 10m, 12h or 30d")  # noqa: TRY004 - pydantic collects it
-    return quantities.seconds(value) if isinstance(value, str) else value
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, *, probing: bool = True) -> Settings:

@@ -65,7 +65,7 @@ class Demands:
     any_place: bool
     profiles: Sequence[str]
     rungs: Mapping[str, ladder.Rung]
-    past: ladder.Past
+    past: Callable[[], ladder.Past]
 
     @functools.cached_property
     def run(self) -> Statement:
@@ -242,7 +242,7 @@ def _profiles(demands: Demands) -> str:
                 f"{rung.profile} is a promotion, and nobody has to approve it here",
                 f"name a quorum for {demands.environment} on the roster, and let it approve the page",
             )
-        if why := ladder.unmet(rung, demands.run.items, demands.past):
+        if why := ladder.unmet(rung, demands.run.items, demands.past()):
             raise Refusal(why, f"keep {rung.profile} out of allowed_profiles until then; golive profile tells how far it is")
     return ", ".join(f"{profile} has been earned" for profile in climbed) or "no profile above the lowest"
 

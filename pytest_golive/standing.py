@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, final
 from pytest_golive.guard import Guard
 
 if TYPE_CHECKING:
-    from pytest_golive.config import ModeSwitch, Settings
+    from pytest_golive.config import Settings
     from pytest_golive.guard.marker import Marker
+    from pytest_golive.sections import ModeSwitch
     from pytest_golive.signing.keys import PublicKey
 
 DRY_RUN = "DRY RUN MODE (SIMULATION)"

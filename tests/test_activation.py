@@ -31,7 +31,16 @@ from tests.signing.people import Hand, hand, person, roster
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NAMES = ["activation_enabled", "preflight", "risk_state", "ess_inactive", "testnet_history", "quorum", "activation_items"]
+NAMES = [
+    "activation_enabled",
+    "preflight",
+    "risk_state",
+    "ess_inactive",
+    "testnet_history",
+    "quorum",
+    "profiles",
+    "activation_items",
+]
 NOTHING_ASKED = Policy(environment="production", required=False, roster=None, at_most=24 * HOUR)
 MANIFEST = {"commit": "c0ffee", "dirty": False, "config": "d" * 64, "environment": "production"}
 
@@ -331,7 +340,7 @@ def test_switched_off_checks_are_skipped_and_said(place: Place) -> None:
         require_testnet_history=False,
         **_evidence(place, decision={"word": "NO-GO"}),
     )
-    assert [line.line.startswith("skipped: ") for line in done.checks] == [False, True, True, True, True, False, False]
+    assert [line.line.startswith("skipped: ") for line in done.checks] == [False, True, True, True, True, False, False, False]
 
 
 def test_even_without_preflight_the_evidence_is_signed(place: Place) -> None:
