@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_golive import canonical, yaml12
 from pytest_golive.activation import activate
+from pytest_golive.approval import Policy
 from pytest_golive.errors import ActivationDenied
 from pytest_golive.guard import Guard
 from pytest_golive.journal import Journal
@@ -99,6 +100,7 @@ class Desk:
                 valid_for=timedelta(hours=1),
                 max_age=timedelta(hours=1),
                 now=NOW,
+                policy=Policy(environment="production", required=False, roster=None, at_most=timedelta(hours=1)),
             )
         except ActivationDenied as denied:
             self.reason = denied.message
