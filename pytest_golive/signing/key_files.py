@@ -82,7 +82,10 @@ def public_half(path: Path) -> PublicKey | None:
     found = _public_half(_content(path))
     if found is None:
         beside = path.with_name(path.name + ".pub")
-        found = PublicKey.parse(beside.read_text("utf-8")[:MAX_KEY_FILE]) if beside.is_file() else None
+        try:
+            found = PublicKey.parse(beside.read_text("utf-8")) if beside.is_file() else None
+        except (OSError, UnicodeDecodeError):
+            raise KeyRefused(f"{beside} is no public key that can be read", hint=f"ssh-keygen -y -f {path} > {beside}") from None
     return found
 
 

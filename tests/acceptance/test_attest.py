@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import select
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import OPEN, item
+from tests.signing.agents import add, running
 from tests.signing.people import Hand, hand, person, roster
 
 ASKED = item(
@@ -152,3 +157,80 @@ def test_openssl_verifies_the_statement(project: Any, alice: Hand, tmp_path: Pat
     words = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "pub.pem", "-rawin", "-in", "pae", "-sigfile", "sig"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Verified Successfully" in done.stdout, done.stderr
+
+
+def test_the_agents_key_attests_without_being_named(project: Any, alice: Hand, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The key of the roster is found in a real ssh-agent; two of them are told, and nothing is signed."""
+    bob = hand(tmp_path_factory.mktemp("b"), "bob")
+    with running(tmp_path_factory.mktemp("a")) as agent:
+        add(agent, alice.path)
+        done = project.golive("attest", "plan-walked", "--yes", env={"SSH_AUTH_SOCK": agent})
+        assert done.status == 0, done.text
+        assert alice.key.fingerprint in done.out
+        assert project.gate().word == "GO"
+        add(agent, bob.path)
+        project.write("golive.roster.toml", roster(person("alice", ["qa"], alice.line), person("bob", ["qa"], bob.line)))
+        twice = project.golive("attest", "plan-walked", "--yes", env={"SSH_AUTH_SOCK": agent})
+    assert twice.status == 1
+    assert "has 2 keys that are on the roster" in twice.err
+    gone = project.golive("attest", "plan-walked", "--yes", env={"SSH_AUTH_SOCK": agent})
+    assert gone.status == 1
+    assert "there is no ssh-agent" in gone.err
+    assert len(gone.err.splitlines()) == 1
+
+
+def test_a_revoked_key_takes_back_what_it_signed(project: Any, alice: Hand) -> None:
+    """A statement made in good time no longer counts once its key is lost, and no new one can be made."""
+    assert _attest(project, alice, "--yes").status == 0
+    assert project.gate().word == "GO"
+    lost = person("alice", ["qa"], alice.line, more=", revoked = 2026-01-01T00:00:00Z")
+    project.write("golive.roster.toml", roster(lost))
+    run = project.gate()
+    assert (run.word, run.outcome("plan-walked")) == ("NO-GO", "error")
+    again = _attest(project, alice, "--yes")
+    assert again.status == 1
+    assert "does not count" in again.err
+
+
+def _in_a_terminal(project: Any, words: list[str], typed: str) -> tuple[int, str]:
+    """The command with a terminal of its own, in which somebody types once they are asked."""
+    terminal, other = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest_golive.cli", *words],
+        cwd=project.root,
+        env=project.environ,
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
+    ) as process:
+        os.close(other)
+        said, answered = "", False
+        try:
+            while select.select([terminal], [], [], 60)[0]:
+                try:
+                    part = os.read(terminal, 4096)
+                except OSError:  # so Linux tells that nobody holds the other end any more
+                    break
+                said += part.decode()
+                if not answered and "Passphrase of" in said:
+                    os.write(terminal, typed.encode() + b"\n")
+                    answered = True
+        finally:
+            os.close(terminal)
+        return process.wait(60), said
+
+
+@pytest.mark.parametrize(("typed", "status"), [("battery staple", 1), ("correct horse", 0)])
+def test_a_passphrase_is_asked_once_and_never_shown(project: Any, alice: Hand, tmp_path: Path, typed: str, status: int) -> None:
+    """In a terminal: asked once, not echoed; a wrong one is one line and nothing is written, the right one signs."""
+    key = hand(tmp_path, "locked", passphrase=b"correct horse")
+    project.write("golive.roster.toml", roster(person("alice", ["qa"], key.line)))
+    done, said = _in_a_terminal(project, ["attest", "plan-walked", "--key", str(key.path), "--yes"], typed)
+    assert done == status, said
+    assert said.count("Passphrase of") == 1
+    assert typed not in said
+    assert (project.root / "attestations").exists() == (status == 0)
+    if status:
+        assert "the passphrase does not open the key" in said
+        assert "Traceback" not in said

@@ -212,6 +212,24 @@ def test_the_file_of_a_token_says_where_its_key_is(desk: Desk, tmp_path: Path) -
     assert f"agent:{token.public.fingerprint}" in caught.value.hint
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"nonsense", None])
+def test_a_public_file_that_says_nothing_hides_no_other_key(desk: Desk, content: bytes | None) -> None:
+    """A broken .pub beside one key is told if nothing else is found, and does not keep the next key from signing."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = desk.home / ".ssh" / "id_ed25519"
+    path.write_bytes(Ed25519PrivateKey.generate().private_bytes(*form))
+    path.chmod(0o600)
+    if content is None:
+        path.with_name("id_ed25519.pub").mkdir()
+    else:
+        path.with_name("id_ed25519.pub").write_bytes(content)
+    mine = hand(desk.home / ".ssh", "id_ecdsa", p256=True)
+    assert desk.choose(None, _roll(mine.line)).public == mine.key.public
+
+
 def test_a_public_file_that_lies_opens_nothing_else(desk: Desk, tmp_path: Path) -> None:
     """What signs is the key in the file; a .pub beside it that names a colleague makes nobody that colleague."""
     from cryptography.hazmat.primitives import serialization

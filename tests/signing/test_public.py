@@ -53,7 +53,8 @@ def test_short_rsa_keys_are_refused(bits: int) -> None:
     ("exponent", "modulus", "words"),
     [
         (3, lambda n: n, "exponent"),
-        (65536, lambda n: n, "exponent"),
+        (65538, lambda n: n, "exponent"),
+        (65535, lambda n: n, "exponent"),
         (1, lambda n: n, "exponent"),
         (2**64 + 13, lambda n: n, "exponent"),
         (65537, lambda n: n + 1, "small factor"),
@@ -61,7 +62,7 @@ def test_short_rsa_keys_are_refused(bits: int) -> None:
         (65537, lambda n: n << 6000, "9072 bits"),
         (65537, lambda n: 0, "0 bits"),
     ],
-    ids=str.split("three even one huge even-modulus seven long nothing"),
+    ids=str.split("three even below one huge even-modulus seven long nothing"),
 )
 def test_rsa_keys_that_prove_nothing_are_refused(exponent: int, modulus: object, words: str) -> None:
     """An exponent that is small or even, a modulus that anybody can take apart, and one that takes minutes to verify."""

@@ -169,6 +169,20 @@ def test_a_changed_blob_is_not_true(hands: dict[str, Hand], kind: str, change: s
     assert not public.verify(_changed(made)[change], MESSAGE)
 
 
+@pytest.mark.parametrize("digest", ["sha1", "md5", "sha3_512", "SHA512", "shake_128"])
+def test_another_digest_does_not_count(hands: dict[str, Hand], digest: str) -> None:
+    """A blob that is rightly signed over a digest of another kind is refused: who may choose it may choose a broken one."""
+    key = hands["ed25519"].key
+    public = key.public.signing_as("sshsig")
+    parts = (public.blob, sshsig.NAMESPACE.encode(), b"", digest.encode())
+    hashed = hashlib.new(digest)
+    hashed.update(MESSAGE)
+    body = hashed.digest(64) if digest == "shake_128" else hashed.digest()  # type: ignore[call-arg]
+    signed = b"SSHSIG" + b"".join(map(string, (*parts[1:], body)))
+    made = b"SSHSIG" + (1).to_bytes(4, "big") + b"".join(map(string, (*parts, public.dressed(key.sign(signed)))))
+    assert not public.verify(made, MESSAGE)
+
+
 def test_an_approval_is_no_login_and_no_commit() -> None:
     """The bytes that are signed begin with the name of the form and hold our namespace, so that no other protocol takes them."""
     signed = sshsig.to_sign(MESSAGE)
