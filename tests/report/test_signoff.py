@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,51 @@ def test_an_approval_of_another_shape(path: str, value: Any, envelope: str, page
     assert "is no approval" in refused(envelope, signed(spoiled(approval(page), path, value), key))
 
 
+def test_a_signature_with_more_in_it(envelope: str, page: bytes, key: SessionKey) -> None:
+    """A member of a signature that nothing signed and nothing shows is refused, and so is a second signature."""
+    made = json.loads(signed(approval(page), key))
+    made["signatures"][0]["note"] = "unseen"
+    assert "other members than ours" in refused(envelope, canonical.dumps(made).decode())
+    del made["signatures"][0]["note"]
+    made["signatures"] *= 2
+    assert "is no approval" in refused(envelope, canonical.dumps(made).decode())
+
+
+def sshsig(kind: bytes) -> bytes:
+    """The beginning of an SSHSIG blob: magic, version, and a public key of this kind."""
+    return b"SSHSIG" + struct.pack(">II", 1, len(kind) + 8) + struct.pack(">I", len(kind)) + kind + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("signature", "form", "told"),
+    [
+        (bytes(64), "", "ssh-ed25519"),
+        (b"0" * 71, "", "ecdsa-sha2-nistp256"),
+        (bytes(384), "", "ssh-rsa, rsa-sha2-512"),
+        (sshsig(b"sk-ssh-ed25519@openssh.com"), "sshsig", "SSHSIG of a security key, sk-ssh-ed25519@openssh.com"),
+        (sshsig(b"ssh-ed25519"), "sshsig", "SSHSIG, ssh-ed25519"),
+    ],
+)
+def test_the_method_is_told(signature: bytes, form: str, told: str, envelope: str, page: bytes, key: SessionKey) -> None:
+    """How a signature was made stands beside its key, as its own form tells it."""
+    made = json.loads(signed(approval(page), key))
+    made["signatures"][0]["sig"] = base64.b64encode(signature).decode()
+    if form:
+        made["signatures"][0]["format"] = form
+    seen = block(report.render(envelope, [canonical.dumps(made).decode()]))
+    assert f"{key.fingerprint} , {told} Not signed" in seen
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"SSHSIG", sshsig(b""), sshsig(b"\x00\x1b"), sshsig(b"x" * 70), b"sshsig" + sshsig(b"a")[6:]]
+)
+def test_what_is_no_sshsig(blob: bytes, envelope: str, page: bytes, key: SessionKey) -> None:
+    """A signature that is called SSHSIG and is none is refused."""
+    made = json.loads(signed(approval(page), key))
+    made["signatures"][0] |= {"sig": base64.b64encode(blob).decode(), "format": "sshsig"}
+    assert "is no approval" in refused(envelope, canonical.dumps(made).decode())
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -242,9 +288,10 @@ def test_h9_an_approval_moved_from_another_report(statement: Make, sign: Sign, e
     """An approval of other evidence, or of another look of the same evidence, is refused."""
     other = report.render(sign(statement(signoff=QUORUM, journal_head="0" * 64)))
     assert "another page" in refused(envelope, signed(approval(other), key))
-    made = approval(report.render(envelope))
-    made["subject"][1]["digest"]["sha256"] = "0" * 64
-    assert "another page" in refused(envelope, signed(made, key))
+    for subject in (0, 1):
+        made = approval(report.render(envelope))
+        made["subject"][subject]["digest"]["sha256"] = "0" * 64
+        assert "another page" in refused(envelope, signed(made, key))
 
 
 @pytest.mark.parametrize("word", ["NO-GO", "INCOMPLETE"])
