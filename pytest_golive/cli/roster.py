@@ -9,6 +9,7 @@ import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_golive.cli.shared import is_named, load_settings, settings_path
 from pytest_golive.cli.words import WIDTH, printable, say
@@ -16,6 +17,9 @@ from pytest_golive.errors import KeyRefused, Misuse, RosterError
 from pytest_golive.guard.state import replace_file
 from pytest_golive.signing import roster, roster_text, sshsig
 from pytest_golive.signing.persons import Person, Quorum, Roster, RosterKey
+
+if TYPE_CHECKING:
+    from pytest_golive.config import Settings
 
 MAX_KEYS_FILE = 64 * 1024
 
@@ -50,10 +54,16 @@ def roster_path(options: argparse.Namespace) -> Path:
     """The roster that the command line, the settings or this folder names, as people would type it from here."""
     if options.roster:
         return Path(options.roster)
-    if not is_named(options) and not settings_path(options).exists():
+    settings = _settings(options)
+    if settings is None:
         return Path("golive.roster.toml")
-    path = load_settings(options).witnesses.roster
+    path = settings.witnesses.roster
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _settings(options: argparse.Namespace) -> Settings | None:
+    """The settings, if there are any: a roster can be kept without them."""
+    return load_settings(options) if is_named(options) or settings_path(options).exists() else None
 
 
 def _add(options: argparse.Namespace, path: Path) -> int:
@@ -145,7 +155,9 @@ def _list(path: Path, roll: Roster, now: datetime) -> int:
 
 
 def _check(options: argparse.Namespace, path: Path, roll: Roster, now: datetime) -> int:
-    gaps = roll.unreachable(now)
+    gaps, settings = roll.unreachable(now), None if options.roster else _settings(options)
+    if settings and settings.signoff.required and settings.environment not in roll.quorums:
+        gaps += (f"the settings demand a quorum in {settings.environment}, and the roster names none",)
     for gap in gaps:
         print(printable(f"golive roster: {path}: {gap}"), file=sys.stderr)
     if options.allowed_signers:
@@ -165,6 +177,8 @@ def _check(options: argparse.Namespace, path: Path, roll: Roster, now: datetime)
         _row("note", note, 8)
     if not roll.quorums:
         _row("note", "no quorum is named: this roster demands no approval anywhere", 8)
+    elif settings and settings.environment not in roll.quorums:
+        _row("note", f"no quorum for {settings.environment}, the environment of the settings: nothing is demanded there", 8)
     if not gaps:
         keys = len(roll.public_keys)
         say(printable(f"{path} holds: persons {len(roll.persons)}, keys {keys}, quorums {len(roll.quorums)}"))

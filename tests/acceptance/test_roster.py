@@ -22,6 +22,7 @@ from pytest_golive.signing import roster as rosters
 from pytest_golive.signing import sshsig
 from pytest_golive.signing.choice import Wrapped
 from pytest_golive.signing.public import PublicKey
+from tests.acceptance.conftest import OPEN
 from tests.signing.agents import Token, add, armoured, needs, running
 from tests.signing.people import Hand, hand, person, roster
 
@@ -265,6 +266,22 @@ def test_check_knows_the_day(project: Any, keys: dict[str, Hand]) -> None:
     assert "quorum.production cannot be met with the keys that count now" in done.err
     assert "no key of bob counts now" in done.out
     assert "holds:" not in done.out
+
+
+def test_check_knows_what_the_settings_demand(project: Any, keys: dict[str, Hand]) -> None:
+    """A quorum that the settings demand and the roster does not name can never be met; a missing one is at least told."""
+    staging = QUORUM.replace("production", "staging")
+    people = [person("ann", ["qa"], keys["ann"].line), person("bob", ["operations"], keys["bob"].line)]
+    _file(project).write_text(roster(*people, more=staging))
+    told = project.golive("roster", "check")
+    assert told.status == 0
+    assert "no quorum for production" in told.out
+    project.settings(OPEN + "signoff: {required: true}\n")
+    done = project.golive("roster", "check")
+    assert done.status == 1
+    assert "the settings demand a quorum in production, and the roster names none" in done.err
+    _file(project).write_text(roster(*people, more=QUORUM))
+    assert project.golive("roster", "check").status == 0
 
 
 def test_check_tells_all_faults_at_once(project: Any, keys: dict[str, Hand]) -> None:
