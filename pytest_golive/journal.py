@@ -79,7 +79,7 @@ class Journal:
 
     def mend(self, now: datetime) -> bool:
         """Remove a record that a crash cut short, and record the removal; whether there was one."""
-        return self._write([], _utc(now)) is not None
+        return os.path.lexists(self.path) and self._write([], _utc(now)) is not None
 
     def _write(self, records: Sequence[tuple[str, Mapping[str, Any]]], at: datetime) -> Entry | None:
         """The last of the records, as it is on the disk now; None if there was nothing to write."""

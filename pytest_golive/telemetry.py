@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, final
 
-from pytest_golive import __version__, events, excerpt, history, standing
+from pytest_golive import __version__, events, excerpt, glass, history, standing
 from pytest_golive.config import Settings
 from pytest_golive.errors import JournalError, MissingExtra
 from pytest_golive.guard.marker import Marker
 from pytest_golive.history import Chronicle
+from pytest_golive.history.attempts import GLASS, OUTCOMES
 from pytest_golive.journal import Entry, Journal
 from pytest_golive.model import Verdict, Word
 from pytest_golive.redaction import Redactor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 WINDOW = timedelta(days=30)
 """The time of which the rates are told; their thresholds are those of document 001."""
 _RATES = ("golive_preflight_pass_ratio", "golive_activation_success_ratio", "golive_activation_uptime_ratio")
-_OUTCOMES = ("activated", "denied", "failed")
+_OUTCOMES = (*OUTCOMES.values(), GLASS)
 
 
 @final
@@ -126,6 +127,8 @@ def _of_journal(seen: Observed) -> Iterator[Metric]:
     yield _counter("golive_runs", "Whole runs of the gate.", [({"decision": word.value}, words[word.value]) for word in Word])
     outcomes = Counter(row.outcome for row in told.attempts)
     yield _counter("golive_activations", "Attempts to activate.", [({"outcome": one}, outcomes[one]) for one in _OUTCOMES])
+    unreviewed = len(glass.unreviewed(seen.entries))
+    yield _one("golive_break_glass_unreviewed", "Broken glasses that nobody has reviewed.", unreviewed)
     yield from _of_newest_run(seen, told)
     recent = history.chronicle(seen.entries, seen.at, seen.at - WINDOW)
     for name, rate in zip(_RATES, recent.rates, strict=True):

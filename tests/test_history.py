@@ -191,6 +191,18 @@ def test_parts_of_seconds_are_no_downtime(tmp_path: Path) -> None:
     assert (found.good, found.alert) == (3600, False)
 
 
+def test_a_broken_glass_is_no_success_of_the_gate(tmp_path: Path) -> None:
+    """An activation on the word of two persons is listed with its reason, is in no rate of success, and was uptime."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("activation-denied", {"reason": "no"}, NOW)
+    journal.append("break-glass", {"activation_id": "g", "reason": "outage"}, NOW)
+    activated(journal, "g", "ann", 0)
+    told = read(journal, 1)
+    assert [(row.outcome, row.reason) for row in told.attempts] == [("denied", "no"), ("glass", "outage")]
+    assert (rate(told, "Activation success").good, rate(told, "Activation success").of) == (0, 1)
+    assert rate(told, "Activation uptime").good == 3600
+
+
 def test_the_time_to_go_is_that_from_the_first_no_to_the_next_yes(tmp_path: Path) -> None:
     """Several noes in a row are one time without GO, and one that has not ended is told as such, not as zero."""
     journal = Journal(tmp_path / "journal.jsonl")

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_golive.errors import JournalError
 from pytest_golive.events import EVENTS
-from pytest_golive.journal import ORIGIN, Journal
+from pytest_golive.journal import Journal
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -62,11 +62,11 @@ print(journal.verify(), max(promised), len(promised) - len(set(promised)))
 
 
 def test_a_kill_at_any_moment_takes_nothing_that_was_promised(tmp_path: Path) -> None:
-    """Two hundred writers that are killed at work break no chain, and no record that was promised is gone."""
-    done = child(KILLS, tmp_path / "journal.jsonl", "100")
+    """A hundred writers that are killed at work break no chain, and no record that was promised is gone."""
+    done = child(KILLS, tmp_path / "journal.jsonl", "50")
     assert done.returncode == 0, done.stderr
     whole, newest, twice = map(int, done.stdout.split())
-    assert whole >= newest >= 100
+    assert whole >= newest >= 50
     assert twice == 0
 
 
@@ -240,7 +240,7 @@ def test_mending_is_recorded_and_only_done_where_something_is_torn(tmp_path: Pat
     """What a crash left is removed on demand, with a record of it; a whole journal stays byte for byte."""
     journal = Journal(tmp_path / "journal.jsonl")
     assert not journal.mend(NOW)
-    assert journal.head() == (0, ORIGIN)
+    assert not journal.path.exists()
     journal.append("run", {}, NOW)
     whole = journal.path.read_bytes()
     assert not journal.mend(NOW)

@@ -155,6 +155,18 @@ def test_a_marker_that_does_not_count_is_not_told_as_permitting(full: Place, spo
         assert ("golive_marker_expires_in_seconds", "") not in told
 
 
+def test_a_broken_glass_is_told_until_somebody_reviewed_it(full: Place) -> None:
+    """An activation by two persons' word counts as one of its own, and alerts until it was reviewed."""
+    now = datetime.now(UTC)
+    told = {"activation_id": "a1", "persons": ["ann", "bob"], "approved_by": ["Ann (ops)", "Bob (qa)"], "reason": "outage"}
+    full.journal.append("break-glass", told, now)
+    seen = full.figures(now)
+    assert seen["golive_break_glass_unreviewed", ""] == seen["golive_activations_total", "glass"] == 1
+    assert seen["golive_activations_total", "activated"] == seen["golive_activation_success_ratio", ""] == 0
+    full.journal.append("break-glass-reviewed", {"activation_id": "a1"}, now)
+    assert full.figures(now)["golive_break_glass_unreviewed", ""] == 0
+
+
 def test_a_broken_journal_is_told_and_tells_nothing_else(full: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the chain is broken that is the figure; marker and stop are told all the same, and the exit status is 1."""
     full.journal.path.write_bytes(full.journal.path.read_bytes().replace(b'"NO-GO"', b'"GO"', 1))

@@ -13,7 +13,7 @@ from pytest_golive import anchors, excerpt, history
 from pytest_golive.cli.journal import moment
 from pytest_golive.cli.shared import load_settings
 from pytest_golive.cli.words import WIDTH, printable, say
-from pytest_golive.history import Attempt, Chronicle
+from pytest_golive.history import STOOD, Attempt, Chronicle
 from pytest_golive.journal import Journal
 from pytest_golive.quantities import spoken
 from pytest_golive.redaction import Redactor
@@ -94,7 +94,7 @@ def _lines(told: Chronicle, remarks: Sequence[str]) -> Iterator[str]:
 
 
 def _attempt(row: Attempt) -> Iterator[str]:
-    ended = row.ended or ("standing" if row.outcome == "activated" else "")
+    ended = row.ended or ("standing" if row.outcome in STOOD else "")
     lasted = "" if row.seconds is None else _span(row.seconds)
     at = _time(datetime.fromisoformat(row.at))
     yield f"{at:21}{row.outcome:<11}{_fitting(row.operator, 15):<17}{ended:<13}{lasted}"

@@ -5,8 +5,8 @@ A view, never a second book: all of it is computed from the records each time it
 
 from __future__ import annotations
 
-from pytest_golive.history.attempts import Attempt, analysis, as_csv, attempts
+from pytest_golive.history.attempts import STOOD, Attempt, analysis, as_csv, attempts
 from pytest_golive.history.chronicle import Chronicle, Rate, chronicle
 from pytest_golive.history.forms import as_html, as_json
 
-__all__ = ["Attempt", "Chronicle", "Rate", "analysis", "as_csv", "as_html", "as_json", "attempts", "chronicle"]
+__all__ = ["STOOD", "Attempt", "Chronicle", "Rate", "analysis", "as_csv", "as_html", "as_json", "attempts", "chronicle"]

@@ -12,10 +12,14 @@ from datetime import UTC, datetime
 from typing import Any, final
 
 from pytest_golive import excerpt
-from pytest_golive.events import ACTIVATED, DEACTIVATED, DENIED, FAILED
+from pytest_golive.events import ACTIVATED, BREAK_GLASS, DEACTIVATED, DENIED, FAILED
 from pytest_golive.journal import Entry
 
 OUTCOMES: Mapping[str, str] = {ACTIVATED: "activated", DENIED: "denied", FAILED: "failed"}
+GLASS = "glass"
+"""The outcome of an activation that two persons made without a passing run."""
+STOOD = frozenset({OUTCOMES[ACTIVATED], GLASS})
+"""The outcomes after which a marker stood."""
 
 
 @final
@@ -41,7 +45,9 @@ class Attempt:
 
 def attempts(entries: Iterable[Entry], now: datetime) -> list[Attempt]:
     """Every attempt in the order of the journal; what ended an activation is read from the records after it."""
-    records = [entry for entry in entries if entry.event in {*OUTCOMES, DEACTIVATED}]
+    kept = [entry for entry in entries if entry.event in {*OUTCOMES, DEACTIVATED, BREAK_GLASS}]
+    glass = {str(entry.detail.get("activation_id")): entry for entry in kept if entry.event == BREAK_GLASS}
+    records = [entry for entry in kept if entry.event != BREAK_GLASS]
     # an activation whose marker could not be written is one attempt, although two records tell of it
     broken = {str(entry.detail.get("activation_id")): entry for entry in records if entry.event == FAILED}
     found = []
@@ -49,7 +55,8 @@ def attempts(entries: Iterable[Entry], now: datetime) -> list[Attempt]:
         if entry.event in (DEACTIVATED, FAILED):
             continue
         failure = broken.get(str(entry.detail.get("activation_id"))) if entry.event == ACTIVATED else None
-        last = failure or entry
+        by_glass = glass.get(str(entry.detail.get("activation_id"))) if entry.event == ACTIVATED else None
+        last = failure or by_glass or entry
         ended, ended_at = ("", None)
         if entry.event == ACTIVATED and failure is None:
             ended, ended_at = _end(entry, records[number + 1 :], now)
@@ -57,7 +64,7 @@ def attempts(entries: Iterable[Entry], now: datetime) -> list[Attempt]:
             Attempt(
                 seq=entry.seq,
                 at=entry.at.astimezone(UTC).isoformat(),
-                outcome=OUTCOMES[last.event],
+                outcome=GLASS if last.event == BREAK_GLASS else OUTCOMES[last.event],
                 operator=str(entry.detail.get("operator", "")),
                 environment=str(entry.detail.get("environment", "")),
                 profiles=" ".join(map(str, entry.detail.get("allowed_profiles", ()))),
@@ -79,7 +86,7 @@ def analysis(found: Iterable[Attempt]) -> dict[str, Any]:
         "attempts": len(rows),
         "outcomes": _counted(row.outcome for row in rows),
         "operators": _counted(row.operator for row in rows),
-        "ends": _counted(row.ended or "standing" for row in rows if row.outcome == "activated"),
+        "ends": _counted(row.ended or "standing" for row in rows if row.outcome in STOOD),
         "seconds_active": sum(row.seconds or 0 for row in rows),
         "longest_seconds": max((row.seconds or 0 for row in rows), default=0),
     }

@@ -15,7 +15,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import final
 
 from pytest_golive import events
-from pytest_golive.history.attempts import Attempt, attempts
+from pytest_golive.history.attempts import GLASS, STOOD, Attempt, attempts
 from pytest_golive.journal import Entry
 from pytest_golive.model import Word
 
@@ -126,6 +126,8 @@ def chronicle(entries: Sequence[Entry], now: datetime, since: datetime | None = 
     asked = [row for row in attempts(entries, now) if since is None or datetime.fromisoformat(row.at) >= since]
     runs = tuple(_run(entry) for entry in span if entry.event == events.RUN)
     deciding = [run for run in runs if run.decides]
+    # who breaks the glass goes round the gate, which says nothing about how well the gate is passed
+    by_gate = [row for row in asked if row.outcome != GLASS]
     reds = _reds(deciding, now)
     ended = [red.seconds for red in reds if red.ended is not None]
     return Chronicle(
@@ -138,7 +140,7 @@ def chronicle(entries: Sequence[Entry], now: datetime, since: datetime | None = 
         attempts=tuple(asked),
         rates=(
             _rate("Pre-flight pass rate", sum(run.passed for run in deciding), len(deciding), "runs", 90),
-            _rate("Activation success rate", sum(row.outcome == "activated" for row in asked), len(asked), "attempts", 95),
+            _rate("Activation success rate", sum(row.outcome == "activated" for row in by_gate), len(by_gate), "attempts", 95),
             _uptime(asked, now),
         ),
         blockers=_blockers(deciding),
@@ -186,7 +188,7 @@ def _uptime(asked: Iterable[Attempt], now: datetime) -> Rate:
     stood = [
         (began, min(now, datetime.fromisoformat(row.ended_at)) if row.ended_at else now)
         for row in asked
-        if row.outcome == "activated" and (began := datetime.fromisoformat(row.at)) <= now
+        if row.outcome in STOOD and (began := datetime.fromisoformat(row.at)) <= now
     ]
     of = int((now - min(began for began, _ in stood)).total_seconds()) if stood else 0
     # one activation ends where the next begins, so that no second is counted twice

@@ -18,7 +18,7 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any, final
 
-from pytest_golive.history.attempts import analysis
+from pytest_golive.history.attempts import STOOD, analysis
 from pytest_golive.history.chronicle import Chronicle, Run
 from pytest_golive.quantities import spoken
 from pytest_golive.report.words import short, visible
@@ -84,6 +84,7 @@ def as_html(told: Chronicle, remarks: Sequence[str], *, target: str, environment
         most=max((one.runs for one in told.blockers), default=1),
         limit=MAX_ROWS,
         shown=SHOWN,
+        stood=STOOD,
         style=style,
         digest=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
     )
@@ -103,9 +104,9 @@ def _lanes(told: Chronicle) -> list[Lane]:
     bars = [
         (datetime.fromisoformat(row.at), datetime.fromisoformat(row.ended_at) if row.ended_at else told.until)
         for row in told.attempts
-        if row.outcome == "activated"
+        if row.outcome in STOOD
     ]
-    refused = [datetime.fromisoformat(row.at) for row in told.attempts if row.outcome != "activated"]
+    refused = [datetime.fromisoformat(row.at) for row in told.attempts if row.outcome not in STOOD]
     stops = [moment for name in ("stopped", "deactivated", "rolled-back", "break-glass") for moment in told.also[name]]
     good = [run for run in deciding if run.passed]
     return [
