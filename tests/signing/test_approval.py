@@ -375,6 +375,9 @@ def test_what_is_demanded_cannot_be_talked_away(office: Office) -> None:
     ):
         assert not standing.approved
         assert standing.trouble
+    assert (
+        office.stand(trouble="the roster cannot be used: line 3", hint="mend it").trouble == "the roster cannot be used: line 3"
+    )
     for malformed in ({}, [], {**signoff, "persons": True}, {**signoff, "roles": {"qa": "1"}}):
         assert office.stand(report=replace(REPORT, signoff=malformed)).trouble == "the quorum in the evidence is malformed"
 
@@ -392,6 +395,35 @@ def test_a_roster_that_was_weakened_does_not_weaken_the_run(office: Office) -> N
     assert both.approved
     assert "the roster was changed since the run" in both.line
     assert "changed" not in office.stand(office.line("ann", "qa"), report=report).line
+
+
+def test_each_number_of_the_stricter_quorum_counts(office: Office) -> None:
+    """Fewer persons, and an operator who counts, are weaker: then and now must both be met."""
+    signoff = signoff_of(office.policy)
+    assert signoff is not None
+    listed = [people.person(name, ["qa", "operations"], office.hands[name].line) for name in ("ann", "ben")]
+    fewer = "[quorum.production]\npersons = 1\nroles = {qa = 1, operations = 1}\n"
+    both = [office.line("ann", "qa"), office.line("ann", "operations")]
+    for more, words in ((fewer, ["a second person"]), (fewer + "operator_counts = true\n", ["a second person"])):
+        roll = roster.parse(people.roster(*listed, more=more).encode(), "roster")
+        standing = office.stand(*both, report=replace(REPORT, signoff=signoff), roster=roll)
+        assert _missing(standing) == words
+    operated = replace(REPORT, signoff={**signoff, "persons": 1}, operators=("ann",))
+    standing = office.stand(*both, report=operated, roster=roll)
+    assert _missing(standing) == ["one of operations", "one of qa"]
+
+
+def test_two_of_a_role_are_two_persons(office: Office) -> None:
+    """One approval in two writings fills one place of two."""
+    text = people.roster(
+        *(people.person(name, ["qa"], office.hands[name].line) for name in ("ann", "cat")),
+        more="[quorum.production]\nroles = {qa = 2}\n",
+    )
+    roll = roster.parse(text.encode(), "roster")
+    plain = json.loads(office.line("ann", "qa"))
+    del plain["signatures"][0]["keyid"]
+    assert _missing(office.stand(office.line("ann", "qa"), json.dumps(plain), roster=roll)) == ["one of qa"]
+    assert office.stand(office.line("ann", "qa"), office.line("cat", "qa"), roster=roll).approved
 
 
 def test_a_report_of_another_environment_counts_for_nothing(office: Office) -> None:
