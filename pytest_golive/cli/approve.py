@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_golive import approving, quantities
 from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, journal_of, load_settings, redacted
-from pytest_golive.cli.signing_off import keys_that_count, now_utc, report_in_words, standing_in_words, tell
+from pytest_golive.cli.signing_off import keys_that_count, now_utc, open_in_words, report_in_words, standing_in_words, tell
 from pytest_golive.cli.words import say
 from pytest_golive.errors import Misuse
 from pytest_golive.signing.approval import Approval
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         after = approving.put(path, made, line, keys=keys, policy=policy, journal=journal, now=now)
     standing = after.standing
     say(f"\nApproved. The approval is in {options.report}")
-    tell(line for line in standing_in_words(standing) if not line.startswith("  signed  ") and "SHA256:" not in line)
+    tell(open_in_words(standing))
     if standing.missing:
         say(f"Next: send it on: golive approve {options.report} --role {standing.missing[0].role or 'ROLE'}")
     elif standing.approved:

@@ -74,6 +74,8 @@ def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
             waiver = item["waiver"]
             by = ", ".join(waiver["approved_by"])
             yield f"  Waived: {item['title']}  [{item['id']}] until {waiver['until']}, by {by}: {waiver['reason']}"
+    for idle in golive.get("idle_waivers", ()):
+        yield f"  Waiver without effect: [{idle['item']}] {idle['why']}"
     for notice in golive.get("notices", ()):
         yield f"  NOTICE: {notice['what']} at {notice['at']} {notice['by']} {notice['reason']}".rstrip()
     attested = sum(item["kind"] == "attestation" for item in items)
@@ -87,6 +89,11 @@ def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
 
 def standing_in_words(standing: Standing) -> Iterator[str]:
     """Who has signed, what was rejected, and who is missing."""
+    yield from _signed_in_words(standing)
+    yield from open_in_words(standing)
+
+
+def _signed_in_words(standing: Standing) -> Iterator[str]:
     for one in standing.believed:
         told = one.approval
         yield f"  signed    {one.who}: {told.meaning} {told.signed_at.isoformat()}, until {told.expires.isoformat()}"
@@ -95,6 +102,10 @@ def standing_in_words(standing: Standing) -> Iterator[str]:
             yield f"            {told.comment}"
         if one.aside:
             yield f"            DOES NOT COUNT: {one.aside}"
+
+
+def open_in_words(standing: Standing) -> Iterator[str]:
+    """What was rejected, and who is missing."""
     for rejected in standing.rejected:
         yield f"  REJECTED  {rejected.who}: {rejected.reason} ({rejected.hint})"
     for missing in standing.missing:
