@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,24 @@ def a_project(folder: Path) -> Project:
     made.settings(OPEN)
     made.checklist(item("one"), item("two"), item("three", severity="warning"))
     return made
+
+
+@pytest.fixture(scope="session")
+def activated(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that the gate has activated, once for all tests that copy it."""
+    made = a_project(tmp_path_factory.mktemp("activated"))
+    done = made.gate()
+    assert done.status == 0, done.text
+    return made
+
+
+@pytest.fixture
+def live(project: Project, activated: Project) -> Project:
+    """The project after a passing run, with marker, journal and the key that signed them."""
+    for name in ("project", "home"):
+        shutil.copytree(activated.root.parent / name, project.root.parent / name, dirs_exist_ok=True)
+    assert project.marker.exists()
+    return project
 
 
 @pytest.fixture

@@ -233,48 +233,45 @@ def test_killed_in_the_middle(project: Project) -> None:
     assert log(project) == "abbc"
 
 
-def test_the_first_step_takes_the_marker(project: Project) -> None:
+def test_the_first_step_takes_the_marker(live: Project) -> None:
     """`golive deactivate` as a step: the marker is gone, and the walk knows it by the guard's own word."""
-    assert project.gate().status == 0
     seen = {"command": [sys.executable, "-c", "import os; raise SystemExit(os.path.lexists('go_live.active'))"]}
     words = ["${golive_python}", "-m", "pytest_golive.cli", "deactivate", "--reason=${reason}", "--operator=${operator}"]
-    plan(project, step("flag", run=[*words, "--config", "${golive_config}"], verify=seen))
-    assert project.golive("rollback", "--reason=--help; touch pwned", "--yes").status == 0
-    assert not project.marker.exists()
-    assert not (project.root / "pwned").exists()
-    assert records(project, "deactivated")[0]["reason"] == "--help; touch pwned"
+    plan(live, step("flag", run=[*words, "--config", "${golive_config}"], verify=seen))
+    assert live.golive("rollback", "--reason=--help; touch pwned", "--yes").status == 0
+    assert not live.marker.exists()
+    assert not (live.root / "pwned").exists()
+    assert records(live, "deactivated")[0]["reason"] == "--help; touch pwned"
 
 
 def deactivated(project: Project) -> bool:
     return "BLOCKED" in project.golive("status").out and not project.marker.exists()
 
 
-def test_deactivate_twice_is_once(project: Project) -> None:
+def test_deactivate_twice_is_once(live: Project) -> None:
     """A second deactivation ends well, and the marker that is put back does not count."""
-    assert project.gate().status == 0
-    kept = project.marker.read_bytes()
-    assert project.golive("deactivate", "--reason", "x").status == 0
-    again = project.golive("deactivate", "--reason", "x")
+    kept = live.marker.read_bytes()
+    assert live.golive("deactivate", "--reason", "x").status == 0
+    again = live.golive("deactivate", "--reason", "x")
     assert again.status == 0
     assert "was not there" in again.out
-    project.marker.write_bytes(kept)
-    assert "does not revive" in project.golive("status").out
+    live.marker.write_bytes(kept)
+    assert "does not revive" in live.golive("status").out
 
 
 @pytest.mark.parametrize("broken", ["journal", "state", "both"])
-def test_deactivate_with_what_it_writes_broken(project: Project, broken: str) -> None:
+def test_deactivate_with_what_it_writes_broken(live: Project, broken: str) -> None:
     """The marker goes whether or not journal and counter can be written; then the exit status is 1 and it is told."""
-    assert project.gate().status == 0
     if broken in ("journal", "both"):
-        (project.root / "reports/journal.jsonl").unlink()
-        (project.root / "reports/journal.jsonl").mkdir()
+        (live.root / "reports/journal.jsonl").unlink()
+        (live.root / "reports/journal.jsonl").mkdir()
     if broken in ("state", "both"):
-        (project.root / "guard.state").unlink(missing_ok=True)
-        (project.root / "guard.state").mkdir()
-    done = project.golive("deactivate", "--reason", "x")
+        (live.root / "guard.state").unlink(missing_ok=True)
+        (live.root / "guard.state").mkdir()
+    done = live.golive("deactivate", "--reason", "x")
     assert done.status == 1
     assert "could not be written down" in done.err
-    assert not project.marker.exists()
+    assert not live.marker.exists()
 
 
 DIES = """
@@ -309,33 +306,31 @@ PLACES = {
 
 
 @pytest.mark.parametrize("where", list(PLACES))
-def test_deactivate_killed_between_its_steps(project: Project, where: str) -> None:
+def test_deactivate_killed_between_its_steps(live: Project, where: str) -> None:
     """Once the counter is burned the marker does not count, wherever the command is killed; a second one finishes it."""
-    assert project.gate().status == 0
     done = subprocess.run(
-        [sys.executable, "-c", DIES, where], cwd=project.root, env=project.environ, capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", DIES, where], cwd=live.root, env=live.environ, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == -signal.SIGKILL
     stands, counts = PLACES[where]
-    assert project.marker.exists() == stands
-    assert ("PERMITTED" in project.golive("status").out) == counts
-    assert project.golive("deactivate", "--reason", "again").status == 0
-    assert deactivated(project)
-    assert Journal(project.root / "reports/journal.jsonl").verify() >= 2
+    assert live.marker.exists() == stands
+    assert ("PERMITTED" in live.golive("status").out) == counts
+    assert live.golive("deactivate", "--reason", "again").status == 0
+    assert deactivated(live)
+    assert Journal(live.root / "reports/journal.jsonl").verify() >= 2
 
 
-def test_several_deactivate_at_once(project: Project) -> None:
+def test_several_deactivate_at_once(live: Project) -> None:
     """Six processes at a time: the marker is gone, nobody breaks, and the chain of the journal holds."""
-    assert project.gate().status == 0
     words = [sys.executable, "-m", "pytest_golive.cli", "deactivate", "--reason", "x"]
     running = [
-        subprocess.Popen(words, cwd=project.root, env=project.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(words, cwd=live.root, env=live.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
     said = [process.communicate(timeout=60) for process in running]
     assert [process.returncode for process in running] == [0] * 6, said
-    assert deactivated(project)
-    assert len(records(project, "deactivated")) == 6
+    assert deactivated(live)
+    assert len(records(live, "deactivated")) == 6
 
 
 FULL = """
@@ -346,13 +341,12 @@ raise SystemExit(main(["deactivate", "--reason", "full"]))
 """
 
 
-def test_deactivate_on_a_full_disk(project: Project) -> None:
+def test_deactivate_on_a_full_disk(live: Project) -> None:
     """Where not one byte can be written the marker goes all the same, and it is told that nothing could be written down."""
-    assert project.gate().status == 0
     done = subprocess.run(
         [sys.executable, "-c", FULL],
-        cwd=project.root,
-        env=project.environ,
+        cwd=live.root,
+        env=live.environ,
         capture_output=True,
         text=True,
         timeout=60,
@@ -360,7 +354,7 @@ def test_deactivate_on_a_full_disk(project: Project) -> None:
     )
     assert done.returncode == 1
     assert "could not be written down" in done.stderr
-    assert not project.marker.exists()
+    assert not live.marker.exists()
 
 
 def unprivileged(*words: str) -> list[str]:

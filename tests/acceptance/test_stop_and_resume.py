@@ -46,21 +46,20 @@ def person(project: Project) -> Callable[..., Path]:
     return make
 
 
-def test_a_stop_stops_and_tells(project: Project) -> None:
+def test_a_stop_stops_and_tells(live: Project) -> None:
     """The file is there with name and reason, the journal and the status say so, and an activation is not possible any more."""
-    assert project.gate().status == 0
-    assert "PERMITTED" in project.golive("status").out
-    done = project.golive("stop", "--reason", "prices make no sense")
+    assert "PERMITTED" in live.golive("status").out
+    done = live.golive("stop", "--reason", "prices make no sense")
     assert done.status == 0, done.text
     assert "REAL TRADING IS STOPPED" in done.out
-    assert "prices make no sense" in (project.root / "EMERGENCY_STOP").read_text()
-    (record,) = journal(project, "stopped")
+    assert "prices make no sense" in (live.root / "EMERGENCY_STOP").read_text()
+    (record,) = journal(live, "stopped")
     assert (record["operator"], record["reason"]) == ("alice", "prices make no sense")
-    status = project.golive("status").out
+    status = live.golive("status").out
     assert "by alice: prices make no sense" in status
     assert "BLOCKED - stop file present" in status
-    assert project.marker.exists(), "a stop leaves the marker: what was approved is still approved"
-    assert project.golive("guard", "--", "true").status == 1
+    assert live.marker.exists(), "a stop leaves the marker: what was approved is still approved"
+    assert live.golive("guard", "--", "true").status == 1
 
 
 def test_twice_is_once_and_is_told(project: Project) -> None:
@@ -201,21 +200,20 @@ def test_a_failing_cancel_is_told_and_undoes_nothing(project: Project, words: tu
     assert journal(project, "orders-cancelled")[0]["good"] is False
 
 
-def test_a_person_resumes(project: Project, person: Callable[..., Path]) -> None:
+def test_a_person_resumes(live: Project, person: Callable[..., Path]) -> None:
     """The person is shown the stop, signs, and the file is gone; the journal holds what was signed, and orders may go again."""
-    assert project.gate().status == 0
     key = person(extra=QUORUM)
-    assert project.golive("stop", "--reason", "prices make no sense").status == 0
-    done = project.golive("resume", "--reason", "feed mended", "--key", str(key), "--yes")
+    assert live.golive("stop", "--reason", "prices make no sense").status == 0
+    done = live.golive("resume", "--reason", "feed mended", "--key", str(key), "--yes")
     assert done.status == 0, done.text
     assert "by alice: prices make no sense" in done.out
-    assert not (project.root / "EMERGENCY_STOP").exists()
-    (record,) = journal(project, "resumed")
+    assert not (live.root / "EMERGENCY_STOP").exists()
+    (record,) = journal(live, "resumed")
     assert (record["person"], record["role"], record["reason"]) == ("ruth", "risk", "feed mended")
-    roster = rosters.read(project.root / "golive.roster.toml")
+    roster = rosters.read(live.root / "golive.roster.toml")
     signed = read(record["envelope"].encode(), roster, datetime.now(UTC))
     assert signed["stops"][0]["why"] == ["prices make no sense"]
-    assert "PERMITTED" in project.golive("status").out
+    assert "PERMITTED" in live.golive("status").out
 
 
 REFUSED: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
