@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +130,7 @@ READ_ONLY = """\
 os.setgroups([]) if os.geteuid() == 0 else None
 os.setgid(65534) if os.geteuid() == 0 else None
 os.setuid(65534) if os.geteuid() == 0 else None
+print(os.access(journal.path.parent, os.R_OK | os.X_OK), os.access(journal.path.parent, os.W_OK), end=" | ")
 try:
     journal.append("run", {}, NOW)
 except JournalError as error:
@@ -136,18 +138,20 @@ except JournalError as error:
 """
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told() -> None:
     """Without the right to write the folder an append is one clear error, and nothing is made."""
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0o500)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o011)
-    done = child(READ_ONLY, folder / "journal.jsonl")
-    assert done.returncode == 0, done.stderr
-    message, hint = done.stdout.split(" | ")
-    assert "cannot be written: Permission denied" in message
-    assert str(folder) in hint
-    assert list(folder.iterdir()) == []
+    # a folder of its own, because those of pytest cannot be entered by the user that the child becomes
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o711)
+        folder = Path(above, "closed")
+        folder.mkdir(mode=0o555)
+        done = child(READ_ONLY, folder / "journal.jsonl")
+        assert done.returncode == 0, done.stderr
+        seen, message, hint = done.stdout.split(" | ")
+        assert seen == "True False"
+        assert "cannot be written: Permission denied" in message
+        assert str(folder) in hint
+        assert list(folder.iterdir()) == []
 
 
 @pytest.fixture
