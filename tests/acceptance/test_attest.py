@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import OPEN, item
-from tests.signing.agents import add, running
+from tests.signing.agents import Fake, Token, add, of_token, running
 from tests.signing.people import Hand, hand, person, roster
 
 ASKED = item(
@@ -177,6 +177,25 @@ def test_the_agents_key_attests_without_being_named(project: Any, alice: Hand, t
     assert gone.status == 1
     assert "there is no ssh-agent" in gone.err
     assert len(gone.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("flags", "word"), [(1, "GO"), (0, "NO-GO")], ids=["touched", "untouched"])
+def test_a_token_attests_with_a_touch(
+    project: Any, alice: Hand, tmp_path_factory: pytest.TempPathFactory, flags: int, word: str
+) -> None:
+    """A FIDO key signs through the agent and the gate believes it; without the touch nothing is written."""
+    token = Token()
+    project.write("golive.roster.toml", roster(person("alice", ["qa"], token.public.line)))
+    fake = Fake(str(tmp_path_factory.mktemp("t") / "s"), of_token(token, flags=flags))
+    try:
+        done = project.golive("attest", "plan-walked", "--yes", env={"SSH_AUTH_SOCK": fake.path})
+    finally:
+        fake.stop()
+    assert done.status == (0 if flags else 1), done.text
+    assert (project.root / "attestations").exists() == bool(flags)
+    if not flags:
+        assert "touch the token" in done.err
+    assert project.gate().word == word
 
 
 def test_a_revoked_key_takes_back_what_it_signed(project: Any, alice: Hand) -> None:
