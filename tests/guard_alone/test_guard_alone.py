@@ -6,12 +6,16 @@ These tests need no test runner, so that they can run on such a host: python -I 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from pytest_golive.guard import Guard, Permission
 from pytest_golive.guard.marker import Marker, render
@@ -61,8 +65,8 @@ class GuardAlone(unittest.TestCase):
         self.marker.chmod(0o644)
         return content
 
-    def guard(self) -> Guard:
-        return Guard(self.marker, environment="production", keys=[self.key.public], state=self.folder / "guard.state")
+    def guard(self, **settings: Any) -> Guard:
+        return Guard(self.marker, environment="production", keys=[self.key.public], state=self.folder / "guard.state", **settings)
 
     def refused(self, permission: Permission) -> str:
         """Why an order was refused; fails if it was not."""
@@ -128,6 +132,59 @@ class GuardAlone(unittest.TestCase):
                 self.marker.write_bytes(altered)
                 for asked in (guard, self.guard()):
                     assert "it was edited" in self.refused(asked.allows())
+
+    def test_moved_away_and_back_revives_nothing(self) -> None:
+        """A marker that was away between two orders is spent, although it is the same file that is back."""
+        (self.folder / "desk").mkdir()
+        self.marker = self.folder / "desk" / "go_live.active"
+        self.activate()
+        guard = self.guard()
+        assert guard.allows().allowed
+        self.marker.rename(self.folder / "aside")
+        (self.folder / "aside").rename(self.marker)
+        assert "was withdrawn" in self.refused(guard.allows())
+
+    def test_a_stop_file_and_a_switch_stop_the_next_order(self) -> None:
+        """A stop file that appears, and a switch that is no longer live, are each seen by the very next order."""
+        self.activate()
+        stop, environ = self.folder / "STOP", {"DRY_RUN_MODE": "false"}
+        guard = self.guard(stop_files=[stop], switches={"DRY_RUN_MODE": "false"}, environ=environ)
+        assert guard.allows().allowed
+        stop.touch()
+        assert "stop file present" in self.refused(guard.allows())
+        stop.unlink()
+        assert guard.allows().allowed
+        environ["DRY_RUN_MODE"] = "true"
+        assert "DRY_RUN_MODE" in self.refused(guard.allows())
+
+    def test_the_end_of_the_activation_stops_the_next_order(self) -> None:
+        """By the wall clock, or by the clock of the machine while the wall clock is held still."""
+        self.activate()
+        for clock in ("wall", "boottime"):
+            with self.subTest(clock=clock):
+                real = {"wall": time.time, "boottime": time.monotonic}
+                late = [0.0]
+                clocks = {**real, clock: lambda real=real[clock], late=late: real() + late[0]}
+                guard = self.guard(**clocks)
+                assert guard.allows().allowed
+                late[0] = 3601.0
+                assert "expired" in self.refused(guard.allows())
+                (self.folder / "guard.state").unlink()
+
+    def test_on_a_local_disk_of_linux_changes_are_announced(self) -> None:
+        """On a production host with a file system that is known to be local, an order is the cheap question."""
+        if not sys.platform.startswith("linux"):
+            self.skipTest("only Linux announces changes of files")
+        self.activate()
+        guard = self.guard()
+        assert guard.allows().allowed
+        if not guard.watched:
+            self.skipTest("the folder for temporary files is on a file system that is not known to be local")
+        with (
+            mock.patch.object(os, "lstat", side_effect=AssertionError),
+            mock.patch.object(os, "access", side_effect=AssertionError),
+        ):
+            assert guard.allows().allowed
 
 
 if __name__ == "__main__":
