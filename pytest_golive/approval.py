@@ -240,8 +240,10 @@ def stand(report: Report, lines: Iterable[str], policy: Policy, now: datetime) -
 def is_operator(person: Person, report: Report) -> bool:
     """Whether this person ran the gate: by name, by login, or by holding the key that signed the evidence."""
     names = {_folded(name) for name in (person.id, person.name, *person.logins)}
+    # `ann@example.org` and `ann` are taken for one: who wrongly does not count is told so, who wrongly counts is not
+    ran = {part for name in report.operators for part in (_folded(name), _folded(name.partition("@")[0]))}
     held = {key.public.fingerprint for key in person.keys}
-    return bool(names & {_folded(name) for name in report.operators}) or bool(held & set(report.signers))
+    return bool(names & ran) or bool(held & set(report.signers))
 
 
 def signoff_of(policy: Policy) -> dict[str, Any] | None:
@@ -267,7 +269,8 @@ def _sorted_out(
             approval, signed = believe(line.encode("utf-8", "surrogateescape"), roster, about, now)
         except ApprovalRejected as refused:
             person, role = claimed(line)
-            rejected.append(Rejected(person=person, role=role, reason=refused.message, hint=refused.hint, line=line))
+            hint = f"{refused.hint}; or leave it out, which is told: golive merge REPORT --drop-rejected"
+            rejected.append(Rejected(person=person, role=role, reason=refused.message, hint=hint, line=line))
             continue
         told = aside(signed.person)
         believed.append(Believed(approval=approval, person=signed.person, key=signed.key.public, aside=told, line=line))

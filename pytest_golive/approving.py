@@ -138,6 +138,7 @@ def put(
         before = open_page(read(path), keys, policy, now)
         if before.verified.payload_sha256 != made.evidence or before.verified.presentation_sha256 != made.presentation:
             raise ReportRejected("the file has become another report meanwhile", hint="read it again and approve again")
+        _refuse_untimely(before.golive["decision"], now)
         kept = [old for old in before.verified.approvals if claimed(old) != (made.person, made.role)]
         page = report.render(before.envelope, [*kept, line])
         after = open_page(page, keys, policy, now)
@@ -179,7 +180,7 @@ def merge(
     good = {(one.approval.person, one.approval.role) for one in standing.believed}
     for one in standing.rejected:
         if not drop and (one.person, one.role) not in good:
-            raise ReportRejected(f"the approval of {one.who} does not hold: {one.reason}", hint=f"{one.hint}; or --drop-rejected")
+            raise ReportRejected(f"the approval of {one.who} does not hold: {one.reason}", hint=one.hint)
     page = report.render(first.envelope, [one.line for one in standing.believed])
     return page, open_page(page, keys, policy, now), standing.rejected
 

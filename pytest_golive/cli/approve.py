@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     with journal_of(settings) as journal:
         line = approving.seal(made, signer=signer)
-        after = approving.put(path, made, line, keys=keys, policy=policy, journal=journal, now=now)
+        after = approving.put(path, made, line, keys=keys, policy=policy, journal=journal, now=now_utc())
     standing = after.standing
     say(f"\nApproved. The approval is in {options.report}")
     tell(open_in_words(standing))

@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"  {'yes' if answer.ok else 'NO '} {answer.name:9} {printable(answer.line)}")
     if found.golive:
         tell(report_in_words(found.golive, found.evidence))
+    if settings is None and not options.roster:
+        say("  note      there is no golive.yaml here: a quorum is asked only if the evidence asks for one")
     if found.standing is not None:
         tell(standing_in_words(found.standing))
     if not found.holds:

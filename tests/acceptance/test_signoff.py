@@ -202,6 +202,22 @@ def test_signing_again_replaces_ones_own(office: Office) -> None:
     assert sorted(path.name for path in office.page.parent.iterdir()) == ["report.html"]
 
 
+def test_a_secret_in_a_comment_is_not_signed(office: Office) -> None:
+    """What the environment holds as a secret reaches neither page nor terminal nor journal; what hides is spelled out."""
+    env = {**office.agents["ann"], "BROKER_API_SECRET": "s3cr3t-v4lue-0f-the-broker"}
+    comment = "seen with s3cr3t-v4lue-0f-the-broker \u202e\x1b[31m"
+    done = office.golive("approve", str(office.page), "--role", "qa", "--yes", "--comment", comment, env=env)
+    assert done.status == 0, done.text
+    verify = office.golive("verify", str(office.page))
+    journal = (office.project.root / "reports" / "journal.jsonl").read_text()
+    for text in (done.text, verify.text, office.page.read_text(), journal):
+        assert "s3cr3t" not in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "seen with" in verify.out
+    assert "\\u202e" in verify.out
+
+
 def test_two_approvers_at_the_same_moment_both_stand(office: Office) -> None:
     """Neither loses the other's approval."""
     running = [
@@ -385,6 +401,53 @@ def test_a_stranger_checks_it_with_openssl_and_sed(office: Office) -> None:
     bundle.write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]) + "\n")
     ran = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
     assert sum(": signed by SHA256:" in line for line in ran.stdout.splitlines() if line.startswith("NO: ")) == 2
+
+
+def test_a_stranger_checks_every_kind_of_key(office: Office, tmp_path: Path) -> None:
+    """An RSA key, and a key whose signatures the roster wants as SSHSIG: the printed commands know them."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "rsa", "-b", "3072", "-N", "", "-f", str(tmp_path / "rsa")],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    rsa = (tmp_path / "rsa.pub").read_text().strip()
+    text = (office.project.root / "golive.roster.toml").read_text().replace(office.hands["cat"].line, rsa)
+    ann = f'{{key = "{office.hands["ann"].line}"'
+    office.project.write("golive.roster.toml", text.replace(ann, f'{ann}, format = "sshsig"'))
+    assert office.approve("ann", "qa").status == 0
+    assert office.approve("ben", "operations").status == 0
+    assert office.approve("cat", "risk", "--key", str(tmp_path / "rsa")).status == 0
+    assert office.golive("verify", str(office.page)).status == 0
+    folder = office.aside / "stranger"
+    done = office.golive("extract", str(office.page), "--to", str(folder))
+    assert "ssh-keygen -Y verify" in done.out
+    assert "openssl dgst -sha512" in done.out
+    ran = subprocess.run(
+        ["sh", "-e", "-c", done.out.split("\n\n", 1)[1]], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert len(ran.stdout.splitlines()) == 12
+
+
+def test_without_settings_a_page_is_judged_by_what_is_named(office: Office) -> None:
+    """The auditor has the page, the keys and the roster of then, and says as of when."""
+    for who, role in SIGNERS:
+        assert office.approve(who, role).status == 0
+    session = session_key(Path(office.project.environ["HOME"], ".local", "share", "golive", "session.key"))
+    (office.aside / "keys.pub").write_text(session.public.line + "\n")
+    shutil.copy(office.project.root / "golive.roster.toml", office.aside / "then.toml")
+    page = office.copy("report.html")
+    away = replace(office, project=replace(office.project, root=office.aside))
+    named = ["--key", "keys.pub", "--roster", "then.toml"]
+    verify = away.golive("verify", str(page), *named)
+    assert verify.status == 0, verify.text
+    assert "demanded, and there is no roster here" in away.golive("verify", str(page), "--key", "keys.pub").out
+    assert "it expired at" in away.golive("verify", str(page), *named, "--at", "2100-01-01T00:00Z").out
+    then = datetime.now(UTC).isoformat()
+    assert away.golive("verify", str(page), *named, "--at", then).status == 0
+    assert "still to come" in away.golive("verify", str(page), *named, "--at", "2020-01-01T00:00Z").out
+    for wrong in ("yesterday", "2026-11-21T18:00", "0001-01-01T00:00+14:00"):
+        assert "no time with a zone" in away.golive("verify", str(page), *named, "--at", wrong).err
 
 
 def test_staging_opens_nothing_in_production(office: Office) -> None:

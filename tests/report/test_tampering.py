@@ -253,11 +253,12 @@ def test_nothing_is_written_if_anything_fails(desk: Desk, tmp_path: Path) -> Non
     (tmp_path / "folder").mkdir()
     good = Journal(tmp_path / "journal.jsonl")
 
-    def put(line: str, journal: Journal = good) -> None:
-        more = {"keys": [desk.key.public], "policy": desk.policy, "journal": journal, "now": NOW}
+    def put(line: str, journal: Journal = good, now: datetime = NOW) -> None:
+        more = {"keys": [desk.key.public], "policy": desk.policy, "journal": journal, "now": now}
         approving.put(path, made, line, **more)
 
-    for refused in (lambda: put(line, Journal(tmp_path / "folder")), lambda: put(forged)):
+    late = NOW + timedelta(hours=11)
+    for refused in (lambda: put(line, Journal(tmp_path / "folder")), lambda: put(forged), lambda: put(line, now=late)):
         with pytest.raises(GoliveError):
             refused()
         assert path.read_bytes() == page
