@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_golive import attesting, checklist, probes, quantities
-from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings
+from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, load_settings
 from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
 from pytest_golive.signing.choice import choose
+
+QUESTION = "Have you looked at all of this, and does it hold?"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         now=now,
     )
     _show(made)
-    if not _agreed(yes=options.yes):
+    if not agreed("attest", QUESTION, "nothing is signed", yes=options.yes):
         return 1
     line = attesting.seal(made, signer=signer, roll=roll, witnesses=witnesses, now=now)
     path = attesting.keep(made, line, Journal(settings.resolve(settings.journal)), now)
@@ -72,22 +73,6 @@ def _show(made: attesting.Draft) -> None:
         *([f"  comment   {stated.comment}"] if stated.comment else []),
     ]
     say("\n".join(printable(line) for line in lines))
-
-
-def _agreed(*, yes: bool) -> bool:
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        print("golive attest: nothing is signed without confirmation: add --yes", file=sys.stderr)
-        return False
-    try:
-        answer = input("\nHave you looked at all of this, and does it hold? Type 'yes' to sign: ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() == "yes":
-        return True
-    print("golive attest: not confirmed; nothing was signed", file=sys.stderr)
-    return False
 
 
 def _length(text: str | None) -> timedelta | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_golive import checklist, earlier, excusing, waiving
-from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, load_settings, redacted, trusted_keys
+from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, load_settings, redacted, trusted_keys
 from pytest_golive.cli.words import printable, say
 from pytest_golive.journal import Journal
 from pytest_golive.signing import roster
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_golive.model import Item
+
+QUESTION = "Do you accept this failure until then, and answer for it?"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,12 @@ def run(options: argparse.Namespace) -> int:
     before = earlier.newest(entries, trusted_keys(settings), target=settings.target.name, environment=settings.environment)
     seen = excusing.seen_in(before, item.id)
     _show(made, items, seen, counts=rules.operator_counts)
-    if not _agreed(yes=options.yes):
+    if not agreed(
+        "waive",
+        "\nDo you accept this failure until then, and answer for it? Type 'yes' to sign: ",
+        "nothing is signed",
+        yes=options.yes,
+    ):
         return 1
     row = [*waiving.spans(entries, settings.environment), *waiving.kept(settings, roll)]
     line = excusing.seal(made, signer=signer, roster=roll, rules=rules, row=row, now=now)
@@ -88,19 +94,3 @@ def _show(made: excusing.Draft, items: Sequence[Item], seen: Sequence[str], *, c
     ]
     for line in lines:
         say(printable(line))
-
-
-def _agreed(*, yes: bool) -> bool:
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        print("golive waive: nothing is signed without confirmation: add --yes", file=sys.stderr)
-        return False
-    try:
-        answer = input("\nDo you accept this failure until then, and answer for it? Type 'yes' to sign: ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() == "yes":
-        return True
-    print("golive waive: not confirmed; nothing was signed", file=sys.stderr)
-    return False

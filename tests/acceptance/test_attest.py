@@ -60,6 +60,21 @@ def test_a_person_attests_and_the_next_run_believes_it(project: Any, alice: Hand
     assert (run.word, run.outcome("plan-walked")) == ("NO-GO", "failed")
 
 
+def test_a_machine_that_contradicts_voids_the_statement(project: Any, alice: Hand) -> None:
+    """A signed statement fails, by name, once an item that revokes it fails; it is blocked where nobody can see."""
+    against = item("machine", severity="warning", probe="env: {name: MACHINE}")
+    project.checklist(item("one"), against, ASKED.replace("valid_for: 30d", "valid_for: 30d, revoked_by: [machine]"))
+    signed = _attest(project, alice, "--yes")
+    assert signed.status == 0, signed.text
+    assert "void if   one of these fails: machine" in signed.out
+    assert project.gate(env={"MACHINE": "yes"}).word == "GO"
+    run = project.gate(env={"MACHINE": "no"})
+    assert (run.word, run.outcome("plan-walked")) == ("NO-GO", "failed")
+    assert "void, because machine failed" in run.out
+    blind = project.gate()
+    assert (blind.word, blind.outcome("plan-walked")) == ("NO-GO", "blocked")
+
+
 def test_what_was_signed_is_in_one_file_and_in_the_journal(project: Any, alice: Hand) -> None:
     """The envelope is whole, alone in its folder, and the journal names item, person and digest."""
     assert _attest(project, alice, "--yes").status == 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,6 +262,25 @@ def test_without_a_yes_nothing_is_signed(project: Any, carol: Hand) -> None:
     done = project.golive("waive", "one", "--reason", "why", "--until", "7d", "--key", str(carol.path))
     assert (done.status, "--yes" in done.err) == (1, True)
     assert not (project.root / "waivers").exists()
+
+
+@pytest.mark.parametrize(("answer", "status"), [("yes", 0), ("y", 1), ("", 1)])
+def test_a_person_at_a_terminal_is_asked_once(project: Any, carol: Hand, answer: str, status: int) -> None:
+    """Only the whole word signs; anything else leaves nothing behind."""
+    ours, theirs = os.openpty()
+    words = ["waive", "one", "--reason", "why", "--until", "7d", "--key", str(carol.path)]
+    try:
+        os.write(ours, f"{answer}\n".encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_golive.cli", *words],
+            cwd=project.root, env=project.environ, stdin=theirs, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == status, done.stderr
+    assert "and answer for it?" in done.stdout
+    assert (project.root / "waivers").exists() is (status == 0)
 
 
 def test_without_a_quorum_nobody_may_waive(project: Any, carol: Hand) -> None:
