@@ -33,6 +33,7 @@ _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Why and who, and a stop file beside those of the settings; none of them is needed."""
+    parser.add_argument("words", nargs="*", metavar="WORD", help="more of the reason, for whoever leaves out --reason")
     parser.add_argument("--reason", default="", help="why; kept in the stop file and in the journal")
     parser.add_argument("--operator", metavar="NAME", help="who stops (default: $GOLIVE_OPERATOR, or the login)")
     parser.add_argument(
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if a stop file stands that the settings name, 1 if none does; then it is told what to do by hand."""
     place = _place(options)
     now = datetime.now(UTC).replace(microsecond=0)
-    reason, operator = _clean(options.reason), _operator(options)
+    reason, operator = _clean(" ".join([options.reason, *options.words]).strip()), _operator(options)
     done = stopping.stop(place.files, reason=reason, operator=operator, now=now)
     held = any(one.stops for one in done) and place.certain
     banner("REAL TRADING IS STOPPED" if held else "REAL TRADING IS NOT STOPPED BY A FILE" if not done else "LOOK AGAIN")

@@ -126,9 +126,11 @@ def test_without_settings_a_file_can_be_named(project: Project) -> None:
 
 
 def test_no_reason_is_no_obstacle(project: Project) -> None:
-    """In an emergency the bare word is enough."""
+    """In an emergency the bare word is enough, and words without an option are the reason."""
     assert project.golive("stop").status == 0
     assert "no reason was given" in (project.root / "EMERGENCY_STOP").read_text()
+    assert project.golive("stop", "prices", "are", "odd").status == 0
+    assert "prices are odd" in (project.root / "EMERGENCY_STOP").read_text()
 
 
 def test_no_stop_file_takes_the_marker(project: Project) -> None:
