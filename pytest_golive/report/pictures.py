@@ -26,6 +26,8 @@ LINE = 18
 _STEPS_MS = (50, 200, 1_000, 5_000, 20_000)
 _TALL = (3, 6, 9, 12, 15, 18)
 _TROUBLE = {"blocking": "blocking", "unchecked": "not checked", "warnings": "warned", "waived": "waived"}
+_Look = tuple[str, str, str]
+"""What tells one look from another: when it began, how long it took, and what was seen."""
 BINS = 160
 """Steps of the course of a run, from its beginning to its end."""
 COURSE = 40
@@ -35,11 +37,16 @@ SPAN = 1_000
 def where(items: Sequence[Mapping[str, Any]], order: Sequence[str], sections: Sequence[str], titles: Mapping[str, str]) -> Where:
     """The strands of these items; `order` names the section of each, `sections` are all sections from the gravest on."""
     rank = {key: number for number, key in enumerate(sections)}
-    groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    groups: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    counted: set[_Look] = set()
     for item, key in zip(items, order, strict=True):
         evidence = item["evidence"]
         took = 0 if evidence is None else _ms(evidence["seconds"])
-        groups.setdefault((item["checklist"], item["phase"]), []).append((rank[key], took))
+        # a look that items share is counted where it stands first, so that the seconds of all strands add up
+        spent = 0 if evidence is None or _look(evidence) in counted else took
+        if evidence is not None:
+            counted.add(_look(evidence))
+        groups.setdefault((item["checklist"], item["phase"]), []).append((rank[key], took, spent))
     named = [(short(titles.get(name, name), 120), phase, group) for (name, phase), group in groups.items()]
     if len(named) > MAX_STRANDS:
         rest = named[MAX_STRANDS - 1 :]
@@ -53,16 +60,16 @@ def where(items: Sequence[Mapping[str, Any]], order: Sequence[str], sections: Se
     return Where(strands=strands, width=max(MIN_WIDTH, width), each=each)
 
 
-def _strand(title: str, phase: str, group: Sequence[tuple[int, int]], each: int, keys: Sequence[str]) -> Strand:
+def _strand(title: str, phase: str, group: Sequence[tuple[int, int, int]], each: int, keys: Sequence[str]) -> Strand:
     paths: dict[str, list[str]] = {key: [] for key in reversed(keys)}
     for column, start in enumerate(range(0, len(group), each)):
         inside = group[start : start + each]
-        key, tall = keys[min(rank for rank, _ in inside)], _tall(max(took for _, took in inside))
+        key, tall = keys[min(rank for rank, _, _ in inside)], _tall(max(took for _, took, _ in inside))
         mark = "" if key not in _TROUBLE else f"M{column} {LINE + 2}h.8v5h-.8z"
         paths[key].append(f"M{column} {LINE}v-{tall}h.8v{tall}z{mark}")
-    counts = Counter(keys[rank] for rank, _ in group)
+    counts = Counter(keys[rank] for rank, _, _ in group)
     trouble = ", ".join(f"{counts[key]} {told}" for key, told in _TROUBLE.items() if counts[key])
-    seconds = _seconds(sum(took for _, took in group))
+    seconds = _seconds(sum(spent for _, _, spent in group))
     return Strand(
         title=title,
         phase=phase,
@@ -83,7 +90,7 @@ def course(golive: Mapping[str, Any], order: Sequence[str], sections: Sequence[s
     begin, total = _span(golive["run"])
     ends: dict[str, set[int]] = {key: set() for key in reversed(sections)}
     # items may share one look, which was taken once
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[_Look] = set()
     spans: list[tuple[int, int]] = []
     for item, key in zip(golive["items"], order, strict=True):
         evidence = item["evidence"]
@@ -92,9 +99,8 @@ def course(golive: Mapping[str, Any], order: Sequence[str], sections: Sequence[s
         start, stop = _within(evidence, begin, total)
         if key in _TROUBLE:
             ends[key].add(min(stop * BINS // total, BINS - 1))
-        same = (evidence["began"], evidence["seconds"], evidence["sha256"])
-        if same not in seen:
-            seen.add(same)
+        if _look(evidence) not in seen:
+            seen.add(_look(evidence))
             spans.append((start, stop))
     busy = _busy(spans, total)
     peak = max([1, *busy])
@@ -183,6 +189,10 @@ def _within(evidence: Mapping[str, Any], begin: datetime, total: int) -> tuple[i
     """From when to when a look was taken, in milliseconds of the run; a clock that was moved does not lead out of it."""
     start = (datetime.fromisoformat(evidence["began"]) - begin) // timedelta(milliseconds=1)
     return min(max(start, 0), total), min(max(start + _ms(evidence["seconds"]), 0), total)
+
+
+def _look(evidence: Mapping[str, Any]) -> _Look:
+    return evidence["began"], evidence["seconds"], evidence["sha256"]
 
 
 def _ms(seconds: str) -> int:

@@ -81,6 +81,14 @@ def test_a_strand_tells_time_by_height_and_trouble_below_the_line() -> None:
     assert strand.label == "3 items, 1 blocking, 60.3 s"
 
 
+def test_a_shared_look_is_counted_where_it_stands_first() -> None:
+    """The seconds of all strands add up to the time of all looks, and a column is as tall as its item took all the same."""
+    items = [look(1, 0, 6_000, checklist=name) for name in ("a", "a", "b")]
+    first, second = pictures.where(items, ["passed"] * 3, KEYS, {}).strands
+    assert (first.seconds, second.seconds) == ("6.0", "0.0")
+    assert dict(second.paths) == {"passed": "M0 18v-15h.8v15z"}
+
+
 def test_each_list_and_phase_has_its_strand() -> None:
     """Items stand with their list and phase, and the numbers of the strands add up."""
     items = [look(n, 0, 10, checklist=f"c{n % 3}", phase=("pre-deploy", "sign-off")[n % 2]) for n in range(60)]
