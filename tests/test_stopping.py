@@ -156,6 +156,45 @@ def test_a_disk_that_takes_no_byte_still_takes_a_stop(path: Path) -> None:
     assert os.listdir(path.parent) == [path.name]
 
 
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pytest_golive import stopping
+name, path = sys.argv[1], Path(sys.argv[2])
+done = getattr(os, name)
+
+def dies(*words, **more):
+    if sys.argv[3] == "after":
+        done(*words, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(os, name, dies)
+stopping.stop([path], reason="r" * 500, operator="a", now=datetime.now(UTC))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", ["write", "link", "unlink", "fsync", "rename"])
+@pytest.mark.parametrize("stood", [False, True], ids=["first", "second"])
+def test_killed_at_any_step_leaves_a_whole_stop_or_none(path: Path, name: str, when: str, stood: bool) -> None:
+    """Whoever is killed leaves no half-written word and never takes away a stop that stood; the next one makes it whole."""
+    if stood:
+        stop(path, reason="first")
+    subprocess.run([sys.executable, "-c", KILLED, name, str(path), when], timeout=60, check=False)
+    found = stopping.look(path)
+    if stood:
+        assert found is not None
+        assert found.words[0].reason == "first"
+    for word in found.words if found else ():
+        assert word.reason in ("first", "r" * 500)
+    if found is not None:
+        assert path.read_bytes().startswith(stopping.HEADER)
+        assert path.read_bytes().endswith(b"\n")
+    assert stop(path, reason="again")[0].stops
+    assert seen(path).words[-1].reason == "again"
+
+
 def test_no_links_no_matter(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without links the file is made in place, with its reason."""
 

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             environ=os.environ,
             agree=asking.agree,
             tell=_tell,
-            check=lambda item: _passes(options, item),
+            check=lambda item: _passes(options, settings, item),
             now=lambda: datetime.now(UTC),
             clean=redacted,
         )
@@ -160,24 +160,33 @@ class _Asking:
             return False
 
 
-def _passes(options: argparse.Namespace, item: str) -> str:
+def _passes(options: argparse.Namespace, settings: Settings, wanted: str) -> str:
     """Why the item does not pass; empty if it does. The gate looks at it alone, and touches no marker."""
-    import re
+    from pathlib import Path
 
+    from pytest_golive import checklist
     from pytest_golive.cli.running import run_gate
 
     try:
-        words = ["--golive-no-marker", *(word for phase in _PHASES for word in ("--golive-phase", phase)), "-k", re.escape(item)]
-        summary = run_gate(options, words)
+        paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+        lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
+        # by its node and not by -k, which would run every item whose name has this one in it
+        items = {
+            item.id: (one.path, item) for one in lists for item in one.items if wanted in (item.id, item.id.partition("[")[0])
+        }
+        if not items:
+            return "no list declares this item"
+        phases = sorted({item.phase.value for _, item in items.values()})
+        words = [word for phase in phases for word in ("--golive-phase", phase)]
+        summary = run_gate(options, ["--golive-no-marker", *words, *(f"{path}::{name}" for name, (path, _) in items.items())])
     except GoliveError as error:
         return f"the gate could not look: {error.message}"
-    seen = [one for one in summary["items"] if one["id"] == item or one["id"].startswith(f"{item}[")]
-    if not seen:
-        return "no list declares this item"
-    return "; ".join(f"{one['outcome']}: {one['reason'] or one['found']}" for one in seen if one["outcome"] != "passed")
-
-
-_PHASES = ("pre-deploy", "activation", "post-deploy", "monitoring", "rollback", "sign-off")
+    outcomes = {one["id"]: one for one in summary["items"]}
+    missing = [f"{name} was not looked at" for name in items if name not in outcomes]
+    seen = [outcomes[name] for name in items if name in outcomes]
+    return "; ".join(
+        [*missing, *(f"{one['outcome']}: {one['reason'] or one['found']}" for one in seen if one["outcome"] != "passed")]
+    )
 
 
 def _end(walker: Walker, story: Story, impact: str) -> int:

@@ -136,21 +136,28 @@ def test_a_manual_step_is_verified_or_said_by_a_person(project: Project) -> None
     assert "by the word of alice" in said
 
 
-def test_an_item_of_the_lists_verifies(project: Project, make_item: Callable[..., str]) -> None:
-    """The gate looks at that item alone: red stops the walk, green lets it go on, and an id that nobody declares is no yes."""
-    project.checklist(
-        make_item("one"), make_item("flat", phase="rollback", probe="file: {path: flat}", expect="expect: {exists: true}")
+def test_an_item_of_the_lists_verifies(live: Project, make_item: Callable[..., str]) -> None:
+    """The gate looks at that item alone, and at each of its instances: one that is red stops the walk, and an id that nobody
+    declares is no yes. The marker is not touched.
+    """
+    exists = {"phase": "rollback", "expect": "expect: {exists: true}"}
+    live.checklist(
+        make_item("one"),
+        make_item("all-flat", probe="file: {path: '${place}'}", extra="for_each: {place: [flat-a, flat-b]}", **exists),
+        make_item("all-flat-and-more", probe="python: {call: 'more:touch'}", extra="acts: true", **exists),
     )
-    assert project.gate().status == 0
-    plan(project, step("a", verify={"item": "flat"}))
-    red = project.golive("rollback", "--reason", "x", "--yes")
+    live.write("checklists/more.py", "def touch():\n    open('touched', 'w').close()\n    return {'exists': True}\n")
+    plan(live, step("a", verify={"item": "all-flat"}))
+    live.write("flat-a", "")
+    red = live.golive("rollback", "--reason", "x", "--yes")
     assert red.status == 1
-    assert "step 1 is NOT done: flat: failed" in red.out
-    assert project.marker.exists(), "looking at one item decides nothing about the marker"
-    project.write("flat", "")
-    assert project.golive("rollback", "--yes").status == 0
-    plan(project, step("a", verify={"item": "fla"}))
-    unknown = project.golive("rollback", "--reason", "y", "--yes")
+    assert "step 1 is NOT done: all-flat: failed" in red.out
+    live.write("flat-b", "")
+    assert live.golive("rollback", "--yes").status == 0
+    assert live.marker.exists(), "looking at one item decides nothing about the marker"
+    assert not (live.root / "touched").exists(), "no other item was looked at"
+    plan(live, step("a", verify={"item": "all-fl"}))
+    unknown = live.golive("rollback", "--reason", "y", "--yes")
     assert unknown.status == 1
     assert "no list declares this item" in unknown.out
 
