@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if place.settings is not None:
         try:
             _record_and_cancel(place.settings, done, reason, operator, now)
+        except KeyboardInterrupt:
+            say("  interrupted: the stop stands, but the journal may not have it, and open orders may not be cancelled")
         except Exception as error:  # noqa: BLE001 - the stop stands, whatever comes after it
             say(f"  what comes after the stop failed: {printable(_clean(f'{type(error).__name__}: {error}'))}")
     if not held:

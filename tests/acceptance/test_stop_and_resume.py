@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,6 +202,24 @@ def test_a_failing_cancel_is_told_and_undoes_nothing(project: Project, words: tu
     assert told in done.out
     assert (project.root / "EMERGENCY_STOP").exists()
     assert journal(project, "orders-cancelled")[0]["good"] is False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_impatient_operator_does_not_undo_it(project: Project, number: int) -> None:
+    """Whoever interrupts the command while orders are being cancelled is told that the stop stands, and what may be missing."""
+    cancel(project, sys.executable, "-c", "import time; open('began', 'w').close(); time.sleep(600)", timeout="60s")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_golive.cli", "stop"],
+        cwd=project.root, env=project.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + 30
+    while not (project.root / "began").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "interrupted: the stop stands" in said
+    assert (project.root / "EMERGENCY_STOP").exists()
 
 
 def test_a_person_resumes(live: Project, person: Callable[..., Path]) -> None:
