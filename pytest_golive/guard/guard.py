@@ -17,17 +17,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, final
 
-from pytest_golive.errors import MarkerRejected, Misuse, TrustError
+from pytest_golive.errors import MarkerRejected, TrustError
 from pytest_golive.guard import state as states
-from pytest_golive.guard.kernel import Watch
 from pytest_golive.guard.live import Live, Stops
 from pytest_golive.guard.permission import Permission, reason_of, word
 from pytest_golive.guard.place import Place, Switches
-from pytest_golive.guard.trusted_file import folder_trusted, open_trusted
+from pytest_golive.guard.trusted_file import absolute, folder_trusted, open_trusted
 
 if TYPE_CHECKING:
     import logging
 
+    from pytest_golive.guard.kernel import Watch
     from pytest_golive.signing.keys import PublicKey
 
 SLACK = 2.0
@@ -69,10 +69,10 @@ class Guard:
         boottime: Callable[[], float] = boottime,
         logger: logging.Logger | None = None,
     ) -> None:
-        self._path = _absolute(marker, "the marker")
+        self._path = absolute(marker, "the marker")
         self._folder = os.path.dirname(self._path)
-        self._state_path = _absolute(state, "the guard's state")
-        self._stops = Stops(_absolute(path, "a stop file") for path in stop_files)
+        self._state_path = absolute(state, "the guard's state")
+        self._stops = Stops(absolute(path, "a stop file") for path in stop_files)
         self._keys = tuple(keys)
         self._place = Place(environment=environment, host=host, commit=commit, config=config, profile=profile)
         self._switches = Switches(switches or {}, environ)
@@ -156,10 +156,12 @@ class Guard:
 
     def _listen(self) -> None:
         """Let the kernel announce what happens from now on, and hear what happened until now."""
+        from pytest_golive.guard import kernel  # not with the guard: ctypes is a quarter of its import
+
         try:
             if self._watch is None:
                 self._blind = True
-                self._watch = Watch(self._path, self._stops.paths)
+                self._watch = kernel.Watch(self._path, self._stops.paths)
             news = self._watch.renew()
             self._taken |= news.taken
             self._blind |= news.lost
@@ -289,13 +291,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def _absolute(path: str | os.PathLike[str], noun: str) -> str:
-    text = os.fspath(path)
-    if not os.path.isabs(text):
-        raise Misuse(
-            f"{noun} needs an absolute path, not {text}",
-            hint="a relative path means another file for whoever starts the service elsewhere",
-        )
-    return text

@@ -7,9 +7,20 @@ import os
 import stat
 from collections.abc import Collection
 
-from pytest_golive.errors import TrustError
+from pytest_golive.errors import Misuse, TrustError
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def absolute(path: str | os.PathLike[str], noun: str) -> str:
+    """The path as it is; Misuse if it depends on the folder in which a process was started."""
+    text = os.fspath(path)
+    if not os.path.isabs(text):
+        raise Misuse(
+            f"{noun} needs an absolute path, not {text}",
+            hint="a relative path means another file for whoever starts the service elsewhere",
+        )
+    return text
 
 
 def open_trusted(path: str, noun: str, *, limit: int, owners: Collection[int] = ()) -> tuple[int, os.stat_result, bytes]:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pytest_golive.guard import Guard
-from pytest_golive.guard import guard as guard_module
+from pytest_golive.guard import Guard, kernel
 from pytest_golive.guard.marker import Marker, render
 from pytest_golive.signing.keys import SessionKey
 
@@ -103,7 +102,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     """An empty stage; whatever a guard promises it keeps where the kernel announces changes and where it does not."""
     tmp_path.chmod(0o755)
     if request.param == "asked":
-        monkeypatch.setattr(guard_module, "Watch", _no_watch)
+        monkeypatch.setattr(kernel, "Watch", _no_watch)
     return Stage(tmp_path)
 
 
@@ -111,7 +110,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage on a machine where the kernel announces nothing."""
     tmp_path.chmod(0o755)
-    monkeypatch.setattr(guard_module, "Watch", _no_watch)
+    monkeypatch.setattr(kernel, "Watch", _no_watch)
     return Stage(tmp_path)
 
 
