@@ -105,3 +105,19 @@ def test_staging_may_skip_the_preflight(tmp_path: Path) -> None:
     """Only production insists on its preflight."""
     assert load(tmp_path, "environment: staging\nrequired_preflight: false\n").required_preflight is False
     assert "cannot be switched off for production" in refused(tmp_path, "required_preflight: false\n")
+
+
+def test_a_roster_that_is_edited_is_no_dirt(tmp_path: Path) -> None:
+    """Its digest is signed by itself and the quorum tells the change; a work tree is not dirty by it."""
+    path = tmp_path / "golive.yaml"
+    path.write_text("version: 1\nroster: people.toml\n")
+    assert tmp_path / "people.toml" in config.load(path, {}).beside
+
+
+@pytest.mark.parametrize("life", ["0s", "-1h", "24"])
+def test_an_approval_lives_for_some_time(tmp_path: Path, life: str) -> None:
+    """A life of nothing, or without a unit, is refused where it is written."""
+    path = tmp_path / "golive.yaml"
+    path.write_text(f"version: 1\nsignoff: {{max_approval: {life}}}\n")
+    with pytest.raises(ConfigError, match="max_approval"):
+        config.load(path, {})

@@ -5,7 +5,9 @@ Each row names the answer that says no; where a defence of its own is meant, the
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -273,6 +275,27 @@ def test_nothing_is_written_if_anything_fails(desk: Desk, tmp_path: Path) -> Non
     put(line)
     (entry,) = good.entries()
     assert (entry.event, entry.detail["person"], entry.detail["approval"]) == ("approved", "ann", dsse.payload_digest(line))
+
+
+def test_whoever_keeps_the_folder_is_not_waited_for_without_end(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that hangs is told after a while, and nothing is written past it."""
+    path = tmp_path / "report.html"
+    path.write_bytes(desk.page())
+    made = desk.draft(desk.page(), "ann", "qa")
+    line = approving.seal(made, signer=desk.hands["ann"].key)
+    monkeypatch.setattr(approving, "PATIENCE", 0.0)
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    journal = Journal(tmp_path / "journal.jsonl")
+    try:
+        with pytest.raises(GoliveError, match=r"keeps .* locked"):
+            approving.put(path, made, line, keys=[desk.key.public], policy=desk.policy, journal=journal, now=NOW)
+    finally:
+        os.close(other)
+    assert path.read_bytes() == desk.page()
+    assert not journal.path.exists()
 
 
 def test_a_forged_later_date_does_not_take_the_place_of_a_true_one(desk: Desk, page: bytes) -> None:
