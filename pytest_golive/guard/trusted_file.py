@@ -50,13 +50,15 @@ def open_trusted(path: str, noun: str, *, limit: int, owners: Collection[int] = 
 def folder_trusted(path: str, noun: str, *, owners: Collection[int] = ()) -> os.stat_result:
     """The status of a folder in which only its owner can put one file in another's place; TrustError if others can.
 
-    A sticky folder such as /tmp will do: others may add files there, but not touch this one.
+    A sticky folder such as /tmp will do: others may add files there, but not touch this one. So will one that the private group of
+    its owner can write (the group of the same number), because where each user has such a group every folder is made like that.
     """
     status = os.stat(path)
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in {0, os.geteuid(), *owners}:
         raise TrustError(f"{noun} belongs to a stranger (uid {status.st_uid}): {path}", hint="let its owner be root or this user")
-    if mode & 0o022 and not mode & stat.S_ISVTX:
+    others = 0o002 if status.st_gid == status.st_uid else 0o022
+    if mode & others and not mode & stat.S_ISVTX:
         raise TrustError(f"others can write {noun} (mode {mode:04o}): {path}", hint=f"chmod go-w {path}")
     return status
 

@@ -422,7 +422,7 @@ def test_where_the_kernel_speaks_it_is_not_asked_by_name(stage: Any, monkeypatch
     assert "stop file present" in guard.allows().reason
 
 
-@pytest.mark.parametrize(("mode", "allowed"), [(0o777, False), (0o775, False), (0o1777, True), (0o755, True)])
+@pytest.mark.parametrize(("mode", "allowed"), [(0o777, False), (0o757, False), (0o1777, True), (0o755, True)])
 def test_others_cannot_write_the_folder_of_the_marker(stage: Any, mode: int, allowed: bool) -> None:
     """A folder in which others can put one file in another's place permits nothing; a sticky one does."""
     _deeper(stage)
@@ -430,6 +430,20 @@ def test_others_cannot_write_the_folder_of_the_marker(stage: Any, mode: int, all
     permission = stage.guard().allows()
     assert permission.allowed == allowed
     assert ("others can write the marker's folder" in permission.reason) != allowed
+
+
+def test_the_group_that_may_write_the_folder_is_the_owners_own(stage: Any) -> None:
+    """Where every user has a private group its folders are group-writable, which permits; another group does not."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to any group")
+    _deeper(stage)
+    stage.folder.chmod(0o775)
+    uid = stage.folder.stat().st_uid
+    os.chown(stage.folder, -1, uid)
+    guard = stage.guard()
+    assert guard.allows()
+    os.chown(stage.folder, -1, uid + 100)
+    assert "others can write the marker's folder" in stage.guard().allows().reason
 
 
 def test_a_folder_opened_to_others_is_seen_by_the_next_order(stage: Any) -> None:
