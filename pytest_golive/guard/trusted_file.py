@@ -50,8 +50,8 @@ def open_trusted(path: str, noun: str, *, limit: int, owners: Collection[int] = 
 def folder_trusted(path: str, noun: str, *, owners: Collection[int] = ()) -> os.stat_result:
     """The status of a folder in which only its owner can put one file in another's place; TrustError if others can.
 
-    A sticky folder such as /tmp will do: others may add files there, but not touch this one. So will one that the private group of
-    its owner can write (the group of the same number), because where each user has such a group every folder is made like that.
+    A sticky folder such as /tmp will do: others may add files there, but not touch this one. So will one that its owner's private
+    group can write (the group of the same number), because where each user has such a group every folder is made like that.
     """
     status = os.stat(path)
     mode = stat.S_IMODE(status.st_mode)
