@@ -79,30 +79,13 @@ def draft(
     """What this signer would sign; Misuse or StatementRejected if the roster does not let this person resume now."""
     if not reason.strip():
         raise Misuse("a reason is needed: why may trading go on", hint="golive resume --reason '...'")
-    held = roster.holder(signer.public)
-    if held is None:
-        raise StatementRejected(
-            f"your key {signer.fingerprint} is not on the roster",
-            hint='name another key with --key PATH, or let somebody add yours: keys = [{ key = "ssh-ed25519 AAAA..." }]',
-        )
-    person, key = held
-    if not key.valid_at(now):
-        raise StatementRejected(
-            f"the key {signer.fingerprint} of {person.id} does not count at {now.isoformat()}",
-            hint="see valid_from and valid_until on the roster",
-        )
-    fitting = [one for one in roles if one in person.roles and role in (None, one)]
-    if not fitting:
-        raise StatementRejected(
-            f"{person.id} holds {', '.join(person.roles)}, and {role or 'none of these'} may not resume {environment}",
-            hint=f"let somebody resume who holds one of: {', '.join(roles)}",
-        )
+    person, chosen = personal.speaker(roster, signer, roles, role, now, f"resume {environment}")
     return Resumption(
         environment=environment,
         reason=reason.strip()[: stopping.MAX_REASON],
         person=person.id,
         name=person.name,
-        role=fitting[0],
+        role=chosen,
         signed_at=now,
         stops=tuple(stops),
     )

@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         now=now,
     )
     _show(made)
-    if not _agreed(yes=options.yes):
+    question = "Real orders may go again after this. Is the reason of the stop gone?"
+    if not agreed("resume", question, "trading stays stopped", yes=options.yes):
         return 1
     line = resuming.seal(made, signer=signer, roster=roster)
     with journal_of(settings) as journal:
@@ -79,19 +80,3 @@ def _show(made: Resumption) -> None:
             say(f"  {line}")
     say(f"You resume {printable(made.environment)} as {printable(made.name)} ({made.person}), {made.role}")
     say(f"  because   {printable(made.reason)}")
-
-
-def _agreed(*, yes: bool) -> bool:
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        print("golive resume: nothing is resumed without confirmation: add --yes", file=sys.stderr)
-        return False
-    try:
-        answer = input("\nReal orders may go again after this. Is the reason of the stop gone? Type 'yes' to sign: ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() == "yes":
-        return True
-    print("golive resume: not confirmed; trading stays stopped", file=sys.stderr)
-    return False

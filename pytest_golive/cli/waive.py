@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     _show(made, items, seen, counts=rules.operator_counts)
     if not agreed(
         "waive",
-        "\nDo you accept this failure until then, and answer for it? Type 'yes' to sign: ",
+        "Do you accept this failure until then, and answer for it?",
         "nothing is signed",
         yes=options.yes,
     ):

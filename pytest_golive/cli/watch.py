@@ -120,7 +120,7 @@ class _Watch:
     def _stop(self, reason: str) -> str:
         """`golive stop` in a process of its own: whatever becomes of the watch, the stop is made as by any person."""
         command = [sys.executable, "-m", "pytest_golive.cli", "stop", "--config", str(self._settings.path)]
-        words = ["--reason", redacted(reason), "--operator", watching.OPERATOR]
+        words = [f"--reason={redacted(reason)}", f"--operator={watching.OPERATOR}"]
         try:
             done = subprocess.run(
                 [*command, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_STOPPING, check=False
