@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 from pytest_golive import approving, quantities
-from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, journal_of, load_settings, redacted
+from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, journal_of, load_settings, redacted
 from pytest_golive.cli.signing_off import keys_that_count, now_utc, open_in_words, report_in_words, standing_in_words, tell
 from pytest_golive.cli.words import say
 from pytest_golive.errors import Misuse
@@ -49,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         now=now,
     )
     tell(_in_words(made, signer.fingerprint))
-    if not _agreed(yes=options.yes):
+    if not agreed("approve", "Have you read the report, and do you agree?", "nothing is signed", yes=options.yes):
         return 1
     with journal_of(settings) as journal:
         line = approving.seal(made, signer=signer)
@@ -75,22 +74,6 @@ def _in_words(made: Approval, fingerprint: str) -> list[str]:
         f"  over      evidence sha256:{made.evidence}",
         f"            page sha256:{made.presentation}",
     ]
-
-
-def _agreed(*, yes: bool) -> bool:
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        print("golive approve: nothing is signed without confirmation: add --yes", file=sys.stderr)
-        return False
-    try:
-        answer = input("\nHave you read the report, and do you agree? Type 'yes' to sign: ")
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() == "yes":
-        return True
-    print("golive approve: not confirmed; nothing was signed", file=sys.stderr)
-    return False
 
 
 def _length(text: str | None) -> timedelta | None:

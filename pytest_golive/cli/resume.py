@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_golive import resuming, stopping
-from pytest_golive.cli.shared import KEY_HELP, ask_passphrase, journal_of, load_settings, redacted, stop_lines
+from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, journal_of, load_settings, redacted, stop_lines
 from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse, RosterError
 from pytest_golive.resuming import Resumption
