@@ -21,7 +21,19 @@ from pytest_golive import yaml12
 from pytest_golive.errors import ConfigError, Fault
 from pytest_golive.model import Phase, Witnesses
 from pytest_golive.redaction.shapes import without_unknown
-from pytest_golive.sections import Activation, ModeSwitch, Notify, OnStop, Profile, Rung, Section, Signoff, Target, Watching
+from pytest_golive.sections import (
+    Activation,
+    ModeSwitch,
+    Notify,
+    OnStop,
+    Profile,
+    Rung,
+    Section,
+    Serving,
+    Signoff,
+    Target,
+    Watching,
+)
 from pytest_golive.shape import fit
 from pytest_golive.variables import closest
 
@@ -59,6 +71,7 @@ class Settings(Section):
     signoff: Signoff = Signoff()
     notify: Notify = Notify()
     watch: Watching = Watching()
+    serve: Serving = Serving()
     profiles: dict[str, Rung] = Field(default_factory=dict)
     phases: list[Annotated[Phase, Field(strict=False)]] = Field(default=[Phase.PRE_DEPLOY, Phase.SIGN_OFF], min_length=1)
     reports: str = "reports"

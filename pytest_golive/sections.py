@@ -114,6 +114,10 @@ class Rung(Section):
     calm_for: Duration = 0.0
 
 
+BEAT = "watch.json"
+"""The file, beside the reports, in which the watch leaves its newest round."""
+
+
 class Watching(Section):
     """What `golive watch` looks at (ids match `items`), and what follows: any critical failure takes the marker back.
 
@@ -174,3 +178,13 @@ class OnStop(Section):
 
     cancel: list[str] = Field(default_factory=list)
     timeout: Duration = 15.0
+
+
+class Serving(Section):
+    """What the status page shows besides: `brokers` are ids (or patterns) of the items that say how each broker is.
+
+    `orders_log` is the log of the service that trades, whose lines `[ORDER_SKIPPED]` are counted; without it none are.
+    """
+
+    brokers: list[str] = Field(default_factory=list)
+    orders_log: str = ""

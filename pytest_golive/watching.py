@@ -177,7 +177,7 @@ class Answers:
 
 
 def beat(seen: Round) -> Mapping[str, object]:
-    """What a round leaves for those who watch the watch: its time, and what is not clear."""
+    """What a round leaves for those who watch the watch: its time, what is not clear, and what passed."""
     return {
         "at": seen.decision.at.astimezone(UTC).isoformat(),
         "watched": len(seen.decision.rulings),
@@ -186,6 +186,7 @@ def beat(seen: Round) -> Mapping[str, object]:
             for r in seen.decision.rulings
             if _is_trouble(r)
         ],
+        "clear": [r.item.id for r in seen.decision.rulings if r.finding.outcome is Outcome.PASSED],
     }
 
 

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "waive": "accept the failure of an item until a day, with a signature",
     "break-glass": "activate for at most an hour without a passing run: two persons sign, everybody sees it",
     "history": "tell every attempt to activate, from the journal",
+    "serve": "show how things stand as a web page of this machine, with an emergency stop behind a token",
     "metrics": "write what Prometheus should know: decision, marker, stop, journal",
     "schema": "print the JSON Schema of checklist files, for editors",
 }

@@ -22,11 +22,9 @@ from pytest_golive.guard import state
 from pytest_golive.journal import Journal
 from pytest_golive.model import Item, Outcome, Ruling, Severity
 from pytest_golive.redaction import Redactor
+from pytest_golive.sections import BEAT
 from pytest_golive.trial import Surroundings
 from pytest_golive.watching import Memory, Round
-
-BEAT = "watch.json"
-"""The file, beside the reports, in which the newest round stands."""
 
 _STOPPING = 60.0
 """Seconds that a stop may take, its cancelling of orders included."""
