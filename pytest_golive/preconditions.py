@@ -316,8 +316,21 @@ def _ready(demands: Demands) -> Statement:
     beside = ("roster", "place") if demands.any_place else ("roster",)
     now, then = ({k: v for k, v in one.manifest.items() if k not in beside} for one in (ready, demands.run))
     if differing := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
-        raise Refusal(f"commit, settings or checklists changed since the gate run: {', '.join(differing)}", _AGAIN)
+        told = ", ".join(f"{_PARTS[name]} ({name})" if name in _PARTS else name for name in differing)
+        raise Refusal(f"this is not what the gate run tested; different since then: {told}", _AGAIN)
     return ready
+
+
+_PARTS = {
+    "tree": "the committed files",
+    "dirty": "whether anything is uncommitted",
+    "changes": "the uncommitted files",
+    "config": "golive.yaml",
+    "resolved": "what golive.yaml takes from the environment",
+    "place": "the machine or the folder",
+    "code": "the code of Python checks",
+}
+"""The parts of a manifest, for people."""
 
 
 def _fresh(statement: Statement, demands: Demands, noun: str) -> None:

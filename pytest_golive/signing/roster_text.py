@@ -47,10 +47,14 @@ def entry(public: PublicKey, comment: str = "", valid_until: datetime | None = N
     return f"{{key = {_quoted(public.line + shown)}{until}}}"
 
 
+USUAL = ("development", "qa", "operations", "security", "product-owner", "risk")
+"""The roles of a new roster; whoever needs others writes them into the file."""
+
+
 def begun(roles: Sequence[str]) -> str:
-    """The head of a new roster, which knows these roles."""
+    """The head of a new roster, which knows the roles that sign-offs usually have, and these."""
     remark = "# Who may sign, and for what. See docs/approvals.md; check it with: golive roster check"
-    return f"{remark}\nversion = 1\nroles = {_list(roles)}\n"
+    return f"{remark}\nversion = 1\nroles = {_list([*dict.fromkeys((*USUAL, *roles))])}\n"
 
 
 def with_keys(text: str, identity: str, *, name: str | None, roles: Sequence[str], entries: Sequence[str]) -> str:

@@ -50,20 +50,20 @@ def test_a_copy_of_the_checkout_is_another_place(project: Any, page: str, tmp_pa
     copy = replace(project, root=tmp_path / "copy")
     done = _activate(copy, page)
     assert done.status == 1
-    assert "changed since the gate run" in done.text
+    assert "this is not what the gate run tested" in done.text
     assert not copy.marker.exists()
 
 
 def test_edited_code_of_a_check_is_another_release(project: Any, page: str) -> None:
     """A behaviour that was edited after the run was not what was run, with git or without."""
     project.write("checklists/behaviours/one.py", LOOK + "# edited\n")
-    assert "changed since the gate run" in _activate(project, page).text
+    assert "this is not what the gate run tested" in _activate(project, page).text
     assert not project.marker.exists()
 
 
 def test_settings_that_come_out_otherwise_are_other_settings(project: Any, page: str) -> None:
     """The same golive.yaml with another address in the environment is about another target."""
-    assert "changed since the gate run" in project.golive("activate", page, "--yes", env={"API": "two"}).text
+    assert "this is not what the gate run tested" in project.golive("activate", page, "--yes", env={"API": "two"}).text
     assert not project.marker.exists()
 
 
@@ -82,7 +82,7 @@ def test_an_edit_on_a_dirty_tree_is_seen(project: Any, page: str) -> None:
     made = _page(project)
     (project.root / "summary.json").unlink()
     (project.root / "deploy.sh").write_text("two\n")
-    assert "changed since the gate run" in _activate(project, made).text
+    assert "this is not what the gate run tested" in _activate(project, made).text
     assert not project.marker.exists()
     script.write_text("one\n")
     assert _activate(project, made).status == 0

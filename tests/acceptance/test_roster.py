@@ -71,11 +71,13 @@ def test_a_roster_is_begun_and_grows(project: Any, keys: dict[str, Hand]) -> Non
     assert first.status == 0, first.text
     assert keys["ann"].key.fingerprint in first.out
     more = ("--valid-until", "2027-06-30")
-    assert project.golive("roster", "add", "bob", "--name", "Bob", "--role", "qa", "--key", _pub(keys, "bob"), *more).status == 0
+    assert (
+        project.golive("roster", "add", "bob", "--name", "Bob", "--role", "risk", "--key", _pub(keys, "bob"), *more).status == 0
+    )
     roll = rosters.read(_file(project))
     assert [(one.id, one.name, one.roles) for one in roll.persons] == [
         ("ann", "Ann Example", ("qa", "operations")),
-        ("bob", "Bob", ("qa",)),
+        ("bob", "Bob", ("risk",)),
     ]
     assert roll.persons[1].keys[0].valid_until == datetime(2027, 6, 30, tzinfo=UTC)
     assert stat.S_IMODE(_file(project).stat().st_mode) == 0o644
