@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--faults", action="store_true", help="allow faults to be switched on, for drills")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("tour", help="send three orders: with the marker, without it, and after it was put back")
+    commands.add_parser("day", help="a whole day of a release: approvals, a red flag, the way back, and the second activation")
     serve = commands.add_parser("serve", help="be the desk's process (what launch() starts)")
     serve.add_argument("--home", type=Path, required=True, dest="serve_home")
     serve.add_argument("--tethered", action="store_true", help="end when standard input ends")
@@ -38,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from examples.desk.tour import tour
 
             return tour(home_of(os.environ, told.home), os.environ)
+        if told.command == "day":
+            from examples.desk.day import day
+
+            with tempfile.TemporaryDirectory(prefix="desk-day-") as folder:
+                return day(told.home or Path(folder, "desk"), os.environ)
         return _look_around(home_of(os.environ, told.home), faults=told.faults)
     except KeyboardInterrupt:
         return 130

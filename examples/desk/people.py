@@ -72,7 +72,7 @@ class _Office:
         roles = dict.fromkeys(role for item in items for role in _probe(item).asked_roles)
         folder = settings.root / "people"
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._hands = {(role, number): _fresh_key(folder / f"{_id(role, number)}.key") for role in roles for number in _numbers()}
+        self._hands = {(role, number): fresh_key(folder / f"{_id(role, number)}.key") for role in roles for number in _numbers()}
         self._write_roster(list(roles))
         self._roll = roster.read(self._witnesses.roster)
 
@@ -147,7 +147,8 @@ def _name(role: str, number: int) -> str:
     return f"Demo {words}" + (f" {number}" if number > 1 else "")
 
 
-def _fresh_key(path: Path) -> FileKey:
+def fresh_key(path: Path) -> FileKey:
+    """A new key without a passphrase in a file of mode 0600, in the place of one that was there."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
