@@ -40,8 +40,9 @@ from pytest_golive.approval import NO_SIGNATURES, Signatures, Standing
 from pytest_golive.comparison import Comparison, compare
 from pytest_golive.config import Settings
 from pytest_golive.drill.over import Drilled
-from pytest_golive.errors import GoliveError, JournalError, KeyRefused
+from pytest_golive.errors import GoliveError, JournalError, KeyRefused, Misuse
 from pytest_golive.events import ACTIVATED, DEACTIVATED, RUN
+from pytest_golive.guard.machine import machine_host
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Decision, Outcome, Phase, Ruling, Verdict, Word
 from pytest_golive.notifying import Announcer
@@ -317,6 +318,7 @@ class Closing:
             policy=self.policy,
             signatures=signatures,
             any_place=settings.activation.place == "any",
+            host=bound_host(settings),
             rungs=ladder.rungs(settings.profiles, settings.allowed_profiles),
             windows=tuple(hours.parse(window) for window in settings.activation.windows),
         )
@@ -353,6 +355,18 @@ class Closing:
             now=now,
         )
         return True
+
+
+def bound_host(settings: Settings) -> str:
+    """The machine that a marker is for, as the guard knows it; empty if it may be used on any."""
+    if settings.activation.host == "any":
+        return ""
+    host = machine_host()
+    if not host:
+        raise Misuse(
+            "this machine has no id that a marker could be bound to", hint="set activation.host: any, as containers need"
+        )
+    return host
 
 
 def prepare(

@@ -62,7 +62,8 @@ class Activation(Section):
 
     `trusted_keys` names a file of OpenSSH public keys; without it only the session key of this user counts. `windows` are the
     times at which an activation is possible (`mon-fri 08:00-18:00 Europe/Berlin`); none means always. `place` says whether the
-    evidence must have been made on this machine and in this folder, or may come from `any`, such as a pipeline.
+    evidence must have been made on this machine and in this folder, or may come from `any`, such as a pipeline. With
+    `host: this` the marker counts on the machine that activates and on no other.
     """
 
     marker: str = "go_live.active"
@@ -73,6 +74,7 @@ class Activation(Section):
     answers: Answers = Answers()
     windows: list[str] = Field(default_factory=list)
     place: Literal["same", "any"] = "same"
+    host: Literal["this", "any"] = "any"
 
     @field_validator("windows")
     @classmethod

@@ -260,7 +260,7 @@ DENIALS: dict[str, tuple[str, Callable[[Place], dict[str, Any]], str]] = {
     "readiness of a stranger": ("risk_state", lambda p: {"readiness": Place(p.folder).sign(statement(RISK))}, "believed"),
     "readiness of staging": ("risk_state", lambda p: _ready(p, RISK, ESS, TESTNET, **STAGING), "about staging"),
     "readiness too old": ("risk_state", lambda p: _ready(p, RISK, ESS, decision={"at": NOW - 2 * HOUR}), "too old"),
-    "changed since": ("risk_state", lambda p: _ready(p, RISK, ESS, manifest={"commit": "beef"}), "changed since"),
+    "changed since": ("risk_state", lambda p: _ready(p, RISK, ESS, manifest={"commit": "beef"}), "not what the gate run tested"),
     "malformed item": ("risk_state", lambda p: _ready(p, {"id": "risk"}), "not a statement"),
     "no risk answer": ("risk_state", lambda _: {"answers": {}}, "no item answers it"),
     "risk not declared": ("risk_state", lambda p: _ready(p, ESS, TESTNET), "risk, which answers require_risk_state, was not"),
@@ -490,7 +490,7 @@ def test_what_was_tested_is_what_is_activated(place: Place, name: str) -> None:
     if name == "place":
         assert place.activate(**evidence, **ready, any_place=True).counter == 1
     else:
-        assert "changed since" in place.denied(**evidence, **ready, any_place=True).message
+        assert "not what the gate run tested" in place.denied(**evidence, **ready, any_place=True).message
 
 
 def test_a_roster_that_changed_is_no_change_of_the_release(place: Place) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pytest_golive import activation, events, glass, quantities, worktree
+from pytest_golive import activation, closing, events, glass, quantities, worktree
 from pytest_golive.cli.shared import (
     KEY_HELP,
     agreed,
@@ -106,6 +106,7 @@ def _sign(
             allowed_profiles=settings.allowed_profiles,
             config=settings.sha256,
             tree={"commit": tree.commit, "dirty": tree.dirty},
+            host=closing.bound_host(settings),
             now=now,
         )
     (folder / f"{asked.id}.intoto.jsonl").unlink(missing_ok=True)

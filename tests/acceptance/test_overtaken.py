@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_golive.guard.machine import machine_host
 from tests.acceptance.conftest import OPEN, Project, item
 
 READY = item("ready", phase="activation")
@@ -104,3 +105,13 @@ def test_a_clean_tree_goes_by_the_name_of_its_commit(project: Any, page: str) ->
     for _ in range(2):
         assert project.pytest("--golive").status == 0
         assert f'commit: "{head}"' in project.marker.read_text()
+
+
+@pytest.mark.skipif(not machine_host(), reason="this machine has no machine id")
+def test_a_marker_can_be_bound_to_its_machine(project: Any) -> None:
+    """With `host: this` the marker names the machine in the form that its guard knows, and the guard lets orders go here."""
+    project.settings(OPEN + "activation: {host: this}\n")
+    project.checklist(item("one"))
+    assert project.gate().word == "GO"
+    assert f'host: "{machine_host()}"' in project.marker.read_text()
+    assert project.golive("guard").status == 0
