@@ -103,12 +103,12 @@ class Chromium:
 
 
 class Tab:
-    """One page, opened at a given size and in a given colour scheme."""
+    """One page, a file or an address, opened at a given size and in a given colour scheme."""
 
     def __init__(
         self,
         browser: Chromium,
-        path: Path,
+        path: Path | str,
         *,
         width: int = 1280,
         height: int = 900,
@@ -126,7 +126,7 @@ class Tab:
         if not scripts:
             self.call("Emulation.setScriptExecutionDisabled", value=True)
         self.view(width=width, height=height, dark=dark)
-        self.call("Page.navigate", url=path.as_uri() + fragment)
+        self.call("Page.navigate", url=(path if isinstance(path, str) else path.as_uri()) + fragment)
         browser.wait(self.session, "Page.loadEventFired")
 
     def view(self, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:

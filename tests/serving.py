@@ -18,19 +18,11 @@ from urllib.parse import urlencode
 TOKEN = "correct-horse-battery-9417"
 
 
-class Served:
-    """A server that runs, and what it has logged."""
+class Client:
+    """Says what it likes to the server on a port of this machine."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, log: list[str], reader: threading.Thread) -> None:
-        self.process, self.port, self._log, self._reader = process, port, log, reader
-
-    def end(self, number: int = signal.SIGTERM) -> list[str]:
-        """End it as an operator does, which must be a good end; everything that it logged."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        assert self.process.wait(timeout=30) == 0
-        self._reader.join()
-        return self._log
+    def __init__(self, port: int) -> None:
+        self.port = port
 
     @property
     def origin(self) -> str:
@@ -88,6 +80,22 @@ class Served:
         if host:
             headers["host"] = host
         return self.send("POST", "/stop", urlencode(form).encode(), headers)
+
+
+class Served(Client):
+    """A server in a process of its own, and what it has logged."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: list[str], reader: threading.Thread) -> None:
+        super().__init__(port)
+        self.process, self._log, self._reader = process, log, reader
+
+    def end(self, number: int = signal.SIGTERM) -> list[str]:
+        """End it as an operator does, which must be a good end; everything that it logged."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        assert self.process.wait(timeout=30) == 0
+        self._reader.join()
+        return self._log
 
 
 @contextmanager

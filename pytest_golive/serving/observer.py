@@ -86,6 +86,7 @@ class Observer:
             "environment": settings.environment,
             "guard": guard,
             "marker": marked,
+            "stop_files": [str(path) for path in settings.stop_files],
             "stops": [_stop(path) for path in settings.stop_files if os.path.lexists(path)],
             "report": status.of_report(found, newer, settings.environment, now),
             "approvals": status.of_approvals(found, signoff.policy_of(settings), now),
@@ -139,7 +140,7 @@ class Observer:
         if isinstance(error, ConfigError):
             text = f"the settings cannot be used: {error.faults[0]}"
         elif isinstance(error, GoliveError):
-            text = error.message
+            text = f"{error.message} ({error.hint})" if error.hint else error.message
         elif isinstance(error, OSError):
             text = f"{error.filename or 'a file'} cannot be read: {error.strerror or type(error).__name__}"
         else:

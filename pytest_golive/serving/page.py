@@ -12,7 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pytest_golive.quantities import spoken
-from pytest_golive.report.words import visible
+from pytest_golive.report.words import short, visible
 from pytest_golive.serving.halting import Stopped
 
 if TYPE_CHECKING:
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 REFRESH = 5
 """Seconds after which the browser asks anew (document 000, line 124)."""
 _TALL, _WIDE, _STEP = 55, 34, 40
+_MAX_WHY = 240
 _WORDS = {"live": "LIVE", "live-alarm": "LIVE", "stopped": "STOPPED", "blocked": "BLOCKED", "blocked-alarm": "BLOCKED"}
 
 
 def status(told: Mapping[str, Any], *, armed: bool, held: bool) -> bytes:
     """The status page; `armed` if there is an emergency stop, `held` if it is not to renew itself."""
     guard = told["guard"]
-    of = "The guard permits real orders." if guard["permitted"] else f"Real trading is blocked: {guard['reason']}"
     bars = _bars(told["skipped"].get("hours", ()))
     word = _WORDS[told["tone"]]
+    of = "The guard permits real orders." if guard["permitted"] else f"Real trading is blocked: {guard['reason']}"
+    if told["stops"]:
+        of = f"By {told['stops'][0]['by']}: {short(told['stops'][0]['why'], _MAX_WHY)}"
     return _page("status.html.j2", s=told, word=word, of=of, armed=armed, held=held, refresh=REFRESH, bars=bars)
 
 

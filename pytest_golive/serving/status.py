@@ -14,6 +14,8 @@ from typing import Any
 from pytest_golive import approval, glass, stopping
 from pytest_golive.approval import Policy
 from pytest_golive.guard.marker import Marker
+from pytest_golive.model import Word
+from pytest_golive.report.signoff import unapprovable
 from pytest_golive.serving.chain import Chain
 from pytest_golive.serving.newest import Found
 from pytest_golive.serving.skipped import Skipped
@@ -92,7 +94,7 @@ def of_report(found: Found | None, newer: str, environment: str, now: datetime) 
         "believed": True,
         "trouble": f"it is about {golive['target']['environment']}, not about {environment}" if elsewhere else "",
         "word": decision["word"],
-        "permits": decision["word"] in ("GO", "GO WITH WARNINGS"),
+        "permits": Word(decision["word"]).permits and run["gates"] is True,
         "reasons": [cut(reason) for reason in decision["reasons"]],
         "at": datetime.fromisoformat(decision["at"]),
         "valid_until": until,
@@ -117,6 +119,8 @@ def of_approvals(found: Found | None, policy: Policy, now: datetime) -> Fields:
     """Which approvals of the newest page stand, which do not, and what the quorum still misses."""
     if found is None or found.told is None:
         return {"demanded": policy.demands, "approved": False, "line": "there is nothing to approve", "next": "", **_nobody()}
+    if why := unapprovable(found.golive):
+        return {"demanded": policy.demands, "approved": False, "line": why, "next": "", **_nobody()}
     standing = approval.stand(found.told, found.approvals, policy, now)
     return {
         "demanded": standing.demanded,
@@ -166,17 +170,19 @@ def of_watch(beat: Mapping[str, Any] | None, trouble: str, every: float, now: da
 def of_brokers(patterns: Sequence[str], found: Found | None, watch: Fields, now: datetime) -> list[Fields]:
     """Each item that a pattern names, as it was last seen: up, down, or unknown if nobody has looked at it lately."""
     seen: dict[str, Fields] = {}
+    titles: dict[str, str] = {}
     if found is not None and found.told is not None:
         golive = found.golive
         at = datetime.fromisoformat(golive["decision"]["at"])
         old = now >= datetime.fromisoformat(golive["decision"]["valid_until"])
         for item in (*golive["items"], *golive["aside"]):
-            seen[item["id"]] = _broker(item, at, old=old)
+            titles[item["id"]] = cut(item["title"])
+            if item["outcome"] != "not-run":
+                seen[item["id"]] = _broker(item, at, old=old)
     if watch["present"] and not watch["silent"]:
         for name in watch["clear"]:
             if _is_newer(watch, seen.get(name)):
-                title = seen[name]["title"] if name in seen else name
-                seen[name] = _seen(name, title, "up", "clear in the newest round of the watch", watch["at"])
+                seen[name] = _seen(name, titles.get(name, name), "up", "clear in the newest round of the watch", watch["at"])
         for one in watch["red"]:
             if _is_newer(watch, seen.get(one["id"])):
                 seen[one["id"]] = _seen(one["id"], one["title"], "down", one["reason"], watch["at"])
@@ -184,7 +190,13 @@ def of_brokers(patterns: Sequence[str], found: Found | None, watch: Fields, now:
     for pattern in patterns:
         names = [name for name in seen if name == pattern or fnmatch.fnmatchcase(name, _literal(pattern))]
         if not names:
-            told[pattern] = _seen(pattern, pattern, "unknown", "no item of the newest report or round has this id", None)
+            told[pattern] = _seen(
+                pattern,
+                pattern,
+                "unknown",
+                "nobody has looked: no item of the newest report or round of the watch has this id",
+                None,
+            )
         told.update({name: seen[name] for name in names})
     return list(told.values())
 
@@ -196,6 +208,8 @@ def _literal(pattern: str) -> str:
 
 def _broker(item: Mapping[str, Any], at: datetime, *, old: bool) -> Fields:
     name, title, outcome = item["id"], cut(item["title"]), item["outcome"]
+    evidence = item.get("evidence")
+    at = datetime.fromisoformat(evidence["began"]) if evidence else at
     if outcome == "passed":
         told = "passed, but that report is no longer valid" if old else "passed in the newest report"
         return _seen(name, title, "unknown" if old else "up", told, at)
@@ -278,7 +292,7 @@ def alarms(told: Fields) -> list[str]:
         found.append(f"The newest report was valid until {_when(report['valid_until'])}")
     if report["believed"] and journal["evidence"] and report["evidence"] != journal["evidence"] and not report["reading"]:
         found.append("The journal tells of another newest run than the newest report in the folder")
-    if told["approvals"]["demanded"] and not told["approvals"]["approved"]:
+    if told["approvals"]["demanded"] and not told["approvals"]["approved"] and report["believed"] and report["permits"]:
         found.append(f"Approvals: {told['approvals']['line']}")
     if watch["present"] and watch["silent"]:
         found.append(f"The watch is silent: its newest round was at {_when(watch['at'])}")
@@ -292,6 +306,8 @@ def alarms(told: Fields) -> list[str]:
             found.append(f"{len(names)} broker{'s are' if len(names) > 1 else ' is'} {words}: {', '.join(names)}")
     if journal["trouble"]:
         found.append(f"The journal: {journal['trouble']}")
+    elif not journal["records"] and (report["present"] or marker["present"]):
+        found.append("The journal has no record, though a report or a marker is here")
     found += [f"A broken glass of {_when(one['at'])} by {one['by']} awaits its review" for one in journal["unreviewed"]]
     if told["skipped"]["trouble"]:
         found.append(f"Skipped orders: {told['skipped']['trouble']}")
