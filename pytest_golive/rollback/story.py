@@ -40,7 +40,10 @@ class Story:
 
 
 def open_one(entries: Iterable[Entry]) -> Story | None:
-    """The rollback that began last and has not ended; None if there is none."""
+    """The rollback that began last and has not ended; None if there is none.
+
+    An activation ends it: whoever went live again has undone its steps, and none of them may pass for done.
+    """
     story: Story | None = None
     for entry in entries:
         detail = entry.detail
@@ -49,6 +52,8 @@ def open_one(entries: Iterable[Entry]) -> Story | None:
                 id=str(detail.get("rollback")), began=entry.at, operator=str(detail.get("operator")),
                 reason=str(detail.get("reason")), steps={},
             )  # fmt: skip
+        elif entry.event == events.ACTIVATED:
+            story = None
         elif story is None or detail.get("rollback") != story.id:
             continue
         elif entry.event == events.ROLLBACK_STEP:

@@ -397,3 +397,22 @@ def test_a_folder_that_cannot_be_written(project: Project, command: str) -> None
         assert "make a stop file now" in done.stderr
     # the counter is burned all the same, so that the marker does not count where the guard shares its memory
     assert "was withdrawn" in project.golive("status").out
+
+
+def test_an_activation_ends_a_rollback_that_was_left_open(live: Project) -> None:
+    """What was undone by going live again is not taken for done: the next rollback begins with its first step, and takes the
+    marker.
+    """
+    deactivate = [sys.executable, "-m", "pytest_golive.cli", "deactivate", "--reason=x", "--config", "${golive_config}"]
+    gone = {"command": ["test", "!", "-e", "go_live.active"]}
+    plan(live, step("flag", run=deactivate, verify=gone), step("b", danger=True))
+    assert live.golive("rollback", "--reason", "first", "--yes").status == 1
+    assert not live.marker.exists()
+    assert live.gate().status == 0
+    assert live.marker.exists()
+    assert "No rollback is open" in live.golive("rollback", "--list").out
+    again = live.golive("rollback", "--reason", "second", "--yes")
+    assert again.status == 1
+    assert "needs a person at a terminal" in again.err
+    assert not live.marker.exists()
+    assert [each["reason"] for each in records(live, "rollback-begun")] == ["first", "second"]
