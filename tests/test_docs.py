@@ -157,6 +157,15 @@ def test_every_setting_is_told() -> None:
     table = text_of("docs/checklists.md").partition("## Settings: golive.yaml")[2].partition("\n## ")[0]
     missing = [one for one in sorted({one.partition(".")[0] for one in SETTINGS}) if f"`{one}" not in table]
     assert missing == ["version"]
+    pages = " ".join(text_of(name) for name in NAMES if name.startswith("docs/"))
+    parts = {one: one.rpartition(".")[2] for one in SETTINGS if "." in one}
+    assert [one for one, part in parts.items() if not re.search(rf"[`{{ .\[]{part}\b[`:]|`{re.escape(one)}", pages)] == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """Whoever begins with the README finds every page of docs/."""
+    linked = {link.partition("#")[0] for link in _LINK.findall(text_of("README.md"))}
+    assert {name for name in NAMES if name.startswith("docs/")} - linked == set()
 
 
 BLOCKS = [
