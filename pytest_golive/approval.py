@@ -7,6 +7,8 @@ as it stands nothing is approved. Any doubt about what is demanded is a no.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +20,8 @@ from pytest_golive.signing.keys import PublicKey
 from pytest_golive.signing.roster import Person, Quorum, Roster
 
 _ORDINALS = ("a first", "a second", "a third", "a fourth", "a fifth")
+_APART = re.compile(r"@[^\s<>()\[\]]*|[<>()\[\]\\/,;|]")
+"""What stands between the names of one person: brackets, the domain in front of a login, and the one behind it."""
 _NUMBERS = ("no", "one", "two", "three", "four", "five")
 
 
@@ -238,10 +242,13 @@ def stand(report: Report, lines: Iterable[str], policy: Policy, now: datetime) -
 
 
 def is_operator(person: Person, report: Report) -> bool:
-    """Whether this person ran the gate: by name, by login, or by holding the key that signed the evidence."""
-    names = {_folded(name) for name in (person.id, person.name, *person.logins)}
-    # `ann@example.org` and `ann` are taken for one: who wrongly does not count is told so, who wrongly counts is not
-    ran = {part for name in report.operators for part in (_folded(name), _folded(name.partition("@")[0]))}
+    """Whether this person ran the gate: by name, by login, or by holding the key that signed the evidence.
+
+    Names are compared by their letters and digits alone, and `Ann Example <ann@example.org>` and `CORP\\ann` name Ann:
+    who wrongly does not count is told so, who wrongly counts is not.
+    """
+    names = {_folded(name) for name in (person.id, person.name, *person.logins)} - {""}
+    ran = {_folded(part) for name in report.operators for part in (name, *_APART.split(name))}
     held = {key.public.fingerprint for key in person.keys}
     return bool(names & ran) or bool(held & set(report.signers))
 
@@ -328,7 +335,7 @@ def _troubled(standing: Standing, trouble: str, hint: str) -> Standing:
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
 
 
 def _number(count: int) -> str:

@@ -315,7 +315,22 @@ def test_a_key_counts_only_while_it_is_valid(office: Office) -> None:
         assert "does not count at" in office.reason(*lines, roster=roster.parse(text.encode(), "roster"))
 
 
-@pytest.mark.parametrize("operator", ["ann", "Ann Example", "ANN", "ann-ci", "ann@example.org"])
+SPELLINGS = [
+    *(
+        "ann",
+        "Ann Example",
+        "ANN",
+        "ann-ci",
+        "ann@example.org",
+        "Ann Example <x@example.org>",
+        "x <ann@example.org>",
+        "ann (ops)",
+    ),
+    *("x <ann@example.org>", "ann (ops)", "CORP\\ann", "ann\u200b", "\uff21\uff4e\uff4e", "Ann.Example", "ann_ci@host"),
+]
+
+
+@pytest.mark.parametrize("operator", SPELLINGS)
 def test_the_operator_of_the_run_does_not_count(office: Office, operator: str) -> None:
     """Under whichever of their names, who ran the gate is no approver of it, and is told so."""
     text = people.roster(
