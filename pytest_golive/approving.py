@@ -134,7 +134,7 @@ def put(
     It takes the place of an older one of the same person and role. A GoliveError leaves the file as it was.
     """
     path = Path(os.path.realpath(path))
-    with _alone_in(path.parent):
+    with alone_in(path.parent):
         before = open_page(read(path), keys, policy, now)
         if before.verified.payload_sha256 != made.evidence or before.verified.presentation_sha256 != made.presentation:
             raise ReportRejected("the file has become another report meanwhile", hint="read it again and approve again")
@@ -228,8 +228,11 @@ def _refuse_untimely(decision: dict[str, Any], now: datetime) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder against every other approver; the lock is on the folder, because the file is replaced under it."""
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder against everybody else who writes a page there, from before it is read until after it is replaced.
+
+    The lock is on the folder, because the file is replaced under it.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         end = time.monotonic() + PATIENCE

@@ -114,4 +114,4 @@ def _signature(name: str, public: PublicKey) -> Iterator[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="ascii")
+    approving.replace(path, text.encode("ascii"))

@@ -28,10 +28,12 @@ def run(options: argparse.Namespace) -> int:
     if into.exists() and not any(into.samefile(path) for path in paths):
         raise Misuse(f"{into} is there already, and is none of the copies", hint="name another file with --into")
     policy, now = policy_of(settings), now_utc()
-    page, whole, left = approving.merge(
-        [approving.read(path) for path in paths], keys_that_count(settings), policy, now, drop=options.drop_rejected
-    )
-    approving.replace(into.resolve(), page)
+    target = into.resolve()
+    with approving.alone_in(target.parent):
+        page, whole, left = approving.merge(
+            [approving.read(path) for path in paths], keys_that_count(settings), policy, now, drop=options.drop_rejected
+        )
+        approving.replace(target, page)
     say(f"{into} has the approvals of {len(paths)} {'copies' if len(paths) > 1 else 'copy'}")
     tell(f"  left out  {one.who}: {one.reason}" for one in left)
     tell(standing_in_words(whole.standing))

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if the page is as it was made."""
     settings = load_settings(options) if options.config or settings_path(options).exists() else None
     path = Path(options.report).resolve()
-    page = verifying.repaired(approving.read(path), keys_that_count(settings, options.key))
-    approving.replace(path, page)
+    with approving.alone_in(path.parent):
+        approving.replace(path, verifying.repaired(approving.read(path), keys_that_count(settings, options.key)))
     say(f"{options.report} is again what was signed, byte for byte")
     return 0

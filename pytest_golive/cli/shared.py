@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_golive.cli.words import printable, say_denied
-from pytest_golive.errors import Misuse
 
 if TYPE_CHECKING:
     from pytest_golive.config import Settings
@@ -101,14 +100,10 @@ def stop_lines(one: Stop) -> list[str]:
 
 
 def page_bytes(path: str) -> bytes:
-    """The bytes of a sign-off page; Misuse for a file that is too large to be one."""
-    from pytest_golive.report import MAX_PAGE
+    """The bytes of a sign-off page; Misuse for a file that is too large to be one, and for what is no file."""
+    from pytest_golive import approving
 
-    with open(path, "rb") as stream:
-        content = stream.read(MAX_PAGE + 1)
-    if len(content) > MAX_PAGE:
-        raise Misuse(f"{path} is larger than {MAX_PAGE} bytes", hint="this is no sign-off page")
-    return content
+    return approving.read(Path(path))
 
 
 def agreed(command: str, question: str, otherwise: str, *, yes: bool) -> bool:

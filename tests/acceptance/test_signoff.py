@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from pytest_golive import approving
 from pytest_golive.cli import main
 from pytest_golive.signing.keys import session_key
 from tests.acceptance.conftest import OPEN, Project, Result, a_project
@@ -236,6 +238,36 @@ def test_two_approvers_at_the_same_moment_both_stand(office: Office) -> None:
     assert "missing a third person" in office.golive("verify", str(office.page)).out
 
 
+def test_who_merges_or_repairs_loses_no_approval_of_that_moment(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From before they read until after they wrote nobody else writes; whoever keeps the folder is waited for, not overrun."""
+    monkeypatch.setattr(approving, "PATIENCE", 0.0)
+    copy = office.copy("copy.html")
+    assert office.approve("ann", "qa", page=copy).status == 0
+    damaged = office.copy("damaged.html")
+    damaged.write_bytes(damaged.read_bytes().replace(b"\n", b"\r\n"))
+    before = office.page.read_bytes(), damaged.read_bytes()
+    held = [os.open(folder, os.O_RDONLY) for folder in (office.page.parent, damaged.parent)]
+    try:
+        for lock in held:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for done in (office.golive("merge", str(office.page), str(copy)), office.golive("repair", str(damaged))):
+            assert (done.status, "locked" in done.err) == (1, True)
+    finally:
+        for lock in held:
+            os.close(lock)
+    assert (office.page.read_bytes(), damaged.read_bytes()) == before
+
+
+def test_a_sidecar_is_written_whole_or_not_at_all(office: Office, tmp_path: Path) -> None:
+    """A link that lies where the sidecar goes is replaced, and what it leads to stays as it was."""
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    (tmp_path / "report.intoto.jsonl").symlink_to(victim)
+    assert office.golive("extract", str(office.page), "--to", str(tmp_path)).status == 0
+    assert victim.read_text() == "kept"
+    assert not (tmp_path / "report.intoto.jsonl").is_symlink()
+
+
 @pytest.mark.parametrize(
     ("who", "role", "more", "words"),
     [
@@ -307,6 +339,9 @@ def test_what_is_no_page_is_told_in_one_line(office: Office, tmp_path: Path) -> 
             assert (said.status, said.out) == (1, ""), (name, command)
             assert told in said.err, (name, command)
             assert len(said.err.splitlines()) == 1
+        golive = office.project.golive if name == "pipe" else office.golive
+        said = golive("activate", str(path), "--yes")
+        assert (said.status, told in said.err, "Traceback" in said.err) == (1, True, False), name
     assert sorted(path.name for path in bad.iterdir()) == ["half", "huge", "nothing", "pipe", "text"]
 
 
