@@ -158,13 +158,11 @@ def announce(settings: Settings, keys: Sequence[PublicKey], journal: Journal, no
 class Answers:
     """What the guard says from round to round, so that a change of its answer is in the journal."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], keys: Sequence[PublicKey]) -> None:
-        self._look: Callable[[], standing.Standing] = lambda: standing.look(settings, environ, keys)
+    def __init__(self) -> None:
         self._last: tuple[bool, str] | None = None
 
-    def note(self, journal: Journal, now: datetime) -> tuple[str, ...]:
+    def note(self, seen: standing.Standing, journal: Journal, now: datetime) -> tuple[str, ...]:
         """A sentence if the answer is another one than in the round before."""
-        seen = self._look()
         answer = (seen.permitted, seen.reason)
         before, self._last = self._last, answer
         if before == answer:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_golive import checklist, closing, quantities, watching
+from pytest_golive import checklist, closing, quantities, standing, watching
 from pytest_golive.cli.shared import journal_of, load_settings, redacted, trusted_keys
 from pytest_golive.cli.words import printable, say
 from pytest_golive.config import Settings
 from pytest_golive.errors import GoliveError, Misuse
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
-from pytest_golive.model import Item, Outcome, Ruling, Severity
+from pytest_golive.model import Outcome, Ruling, Severity
 from pytest_golive.redaction import Redactor
 from pytest_golive.sections import BEAT
 from pytest_golive.trial import Surroundings
@@ -38,13 +38,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status 0 if the last round was clear, 1 if it was not."""
-    settings = load_settings(options, probing=True)
-    rest = _rest(options.every, settings)
-    watch = _Watch(settings)
-    say(f"Watching {len(watch.watched)} items every {rest:g} s; {watch.revoking} of them take the marker back when they fail.")
+    watch = _Watch(options)
+    rest = watch.rest
+    _tell(f"Watching {len(watch.watched)} items every {rest:g} s; {watch.revoking} of them take the marker back when they fail.")
     for number in _rounds(options.rounds):
         if number:
-            threading.Event().wait(rest)
+            threading.Event().wait(watch.rest)
         watch.round()
     return 0 if watch.clear else 1
 
@@ -52,34 +51,48 @@ def run(options: argparse.Namespace) -> int:
 class _Watch:
     """The rounds of one watch, and what it keeps from one to the next."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        paths = checklist.find(settings.checklists, settings.root, settings.path.name)
-        lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
-        self._items: tuple[Item, ...] = tuple(item for one in lists for item in one.items)
-        self.watched = watching.chosen(self._items, settings.watch.phases, settings.watch.items)
-        self.revoking = sum(watching.can_revoke(item) for item in self.watched)
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
         self.clear = False
         self._memory = Memory()
         self._broken = 0
-        self._keys = trusted_keys(settings)
-        self._answers = watching.Answers(settings, os.environ, self._keys)
+        self._answers = watching.Answers()
+        self._read()
+
+    def _read(self) -> None:
+        """Settings, lists and keys as they are now: whoever activates anew with other ones is watched by these."""
+        settings = load_settings(self._options, probing=True)
+        paths = checklist.find(settings.checklists, settings.root, settings.path.name)
+        lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
+        items = tuple(item for one in lists for item in one.items)
+        watched = watching.chosen(items, settings.watch.phases, settings.watch.items)
+        rest, keys = _rest(self._options.every, settings), trusted_keys(settings)
+        self._settings, self._items, self.watched, self.rest, self._keys = settings, items, watched, rest, keys
+        self.revoking = sum(watching.can_revoke(item) for item in watched)
+        self._state = (settings.sha256, *(one.sha256 for one in lists))
 
     def round(self) -> None:
         """Look, judge, do what follows, and tell what is new."""
-        settings, now = self._settings, datetime.now(UTC)
+        now, before = datetime.now(UTC), self._state
         try:
+            self._read()
             seen, self._memory = self._judged()
             self._broken = 0
         except (GoliveError, OSError) as error:
             seen = self._blind(str(error), now)
+        if self._state != before:
+            _tell(f"{_clock(now)} {self._settings.path.name} or a checklist changed: {len(self.watched)} items are watched now")
+        settings = self._settings
         self.clear = not self._broken and not self._memory.known
         with journal_of(settings) as journal:
             told = self._follow(journal, seen, now)
             told += watching.announce(settings, self._keys, journal, now)
-            told += self._answers.note(journal, now)
+            try:
+                told += self._answers.note(standing.look(settings, os.environ, self._keys), journal, now)
+            except (GoliveError, OSError) as error:
+                told += (f"nobody can say what the guard says: {error}",)
         for line in (*_lines(seen), *told):
-            say(f"{now.astimezone():%H:%M:%S} {printable(redacted(line))}")
+            _tell(f"{_clock(now)} {printable(redacted(line))}")
 
     def _judged(self) -> tuple[Round, Memory]:
         settings = self._settings
@@ -101,7 +114,7 @@ class _Watch:
     def _blind(self, why: str, now: datetime) -> Round:
         """A round that could not be had at all; as many in a row as an item may be unclear revoke."""
         self._broken += 1
-        say(f"{now.astimezone():%H:%M:%S} the round could not be had: {printable(redacted(why))}")
+        _tell(f"{_clock(now)} the round could not be had: {printable(redacted(why))}")
         patience = self._settings.watch.unclear
         return watching.blind(
             why, now, revokes=f"{patience} rounds in a row could not be had" if self._broken >= patience else ""
@@ -127,6 +140,17 @@ class _Watch:
             return f"NOT STOPPED: {error}"
         said = " ".join((done.stdout + done.stderr).split())
         return f"STOPPED because {reason}" if done.returncode == 0 else f"NOT STOPPED: {said}"
+
+
+def _tell(line: str) -> None:
+    """Say a line at once; a terminal that went away, or a log on a full disk, ends no watch."""
+    with contextlib.suppress(OSError):
+        say(line)
+        sys.stdout.flush()
+
+
+def _clock(now: datetime) -> str:
+    return f"{now.astimezone():%H:%M:%S}"
 
 
 def _rounds(count: int | None) -> Iterator[int]:

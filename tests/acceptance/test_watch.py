@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -139,3 +143,83 @@ def test_an_activation_that_ends_soon_is_announced_once(idle: Any) -> None:
     assert watch(live, rounds=2).text.count("EXPIRES at") == 1
     assert "EXPIRES" not in watch(live).text
     assert events_of(live).count("expiring") == 1
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts watches that go on until the end of the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(project: Any, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "pytest_golive.cli", "watch", "--every", "1s", "--rounds", "20"]
+        running.append(
+            subprocess.Popen(
+                command,
+                cwd=project.root,
+                env=project.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        )
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def until(process: subprocess.Popen[str], words: str) -> str:
+    """The next line with these words; the lines of a watch end with its rounds."""
+    assert process.stdout is not None
+    return next(line for line in process.stdout if words in line)
+
+
+def test_a_watch_follows_settings_and_lists(live: Any, background: Any) -> None:
+    """Lines come out at once; another marker and a lower limit count from the next round on, without a new watch."""
+    process = background(live)
+    until(process, "Real orders are PERMITTED")
+    assert process.poll() is None
+    other = live.root / "other.active"
+    live.settings(OPEN + "activation: {marker: other.active}\n")
+    until(process, "golive.yaml or a checklist changed: 1 items are watched now")
+    live.marker.rename(other)
+    live.checklist(item("one"), FLAG.replace("500", "10"))
+    assert str(other) in until(process, "REVOKED")
+    assert process.poll() is None
+    assert not other.exists()
+
+
+def test_a_list_that_breaks_under_a_watch_blinds_it(live: Any, background: Any) -> None:
+    """A list that cannot be read any more is told, and the third such round takes the marker back."""
+    process = background(live)
+    until(process, "Real orders are PERMITTED")
+    live.write("checklists/main.yaml", "items: [\n")
+    until(process, "the round could not be had")
+    assert str(live.marker) in until(process, "REVOKED")
+    assert not live.marker.exists()
+
+
+def test_a_watch_outlives_its_terminal(live: Any, background: Any) -> None:
+    """Nobody reads any more, and the watch goes on after it had something to tell: the flag that turns red then revokes."""
+    process = background(live)
+    until(process, "Real orders are PERMITTED")
+    process.stdout.close()
+    live.write("loss.json", "not json")
+    assert soon(lambda: "flag-daily-loss" in (live.root / "reports/watch.json").read_text())
+    live.write("loss.json", LOSS.format(20))
+    assert soon(lambda: "flag-daily-loss" not in (live.root / "reports/watch.json").read_text())
+    live.write("loss.json", LOSS.format(700))
+    assert soon(lambda: not live.marker.exists())
+
+
+def soon(is_so: Callable[[], bool]) -> bool:
+    """Whether it becomes so within fifteen seconds."""
+    end = time.monotonic() + 15
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.02)
+    return is_so()
