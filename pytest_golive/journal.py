@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, final
+from typing import Any, BinaryIO, Protocol, final
 
 from pytest_golive import canonical
 from pytest_golive.errors import JournalError
@@ -29,6 +30,9 @@ ORIGIN = "0" * 64
 """The `prev` of the first record."""
 
 _CHUNK = 64 * 1024
+_REMEMBERED = 32 * 1024 * 1024
+"""Bytes of a journal up to which checked records are kept in memory; beyond, each reading checks all of it."""
+
 _EVENT = re.compile(r"[a-z][a-z0-9-]*")
 _BROKEN = "keep the file as it is and find out who changed it; start a new journal under another name"
 
@@ -46,9 +50,29 @@ class Entry:
     hash: str
 
 
+class Digest(Protocol):
+    """What grows with the bytes that it is given."""
+
+    def update(self, piece: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Records that were checked already, with the number of bytes that hold them and the digest of these."""
+
+    entries: Sequence[Entry] = ()
+    size: int = 0
+    digest: str = ""
+
+
 @final
 class Journal:
     """A journal file; the object holds no descriptor, so it may be shared by threads and survives a fork.
+
+    A record that it has checked once is checked again only if a byte of the file up to there is another one: the close of a run
+    asks several times, and an activation must not keep the guard's memory locked for as long as a long chain takes to read.
 
     `patience` is the time in seconds that it waits for another process that is writing. It ends, because a process that was
     halted while it held the lock must not keep a stop from being finished. `hear` is told each record once it is on the disk, and
@@ -59,6 +83,7 @@ class Journal:
         self.path = path
         self._hear = hear
         self._patience = patience
+        self._known = _Known()
 
     def append(self, event: str, detail: Mapping[str, Any], now: datetime) -> Entry:
         """Write one record and wait until the disk has it; JournalError if that cannot be done.
@@ -125,24 +150,49 @@ class Journal:
         return sum(1 for _ in self.entries())
 
     def _checked(self, fd: int, size: int) -> Iterator[Entry]:
-        last: Entry | None = None
         with os.fdopen(os.dup(fd), "rb") as file:
-            number = 0
-            while file.tell() < size:
-                number += 1
-                line = file.readline(size - file.tell())
-                if not line.endswith(b"\n"):
-                    raise JournalError(
-                        f"line {number} of {self.path} is cut short",
-                        hint="a crash may have done it: `golive journal mend`, or the next record, removes it and says so",
-                    )
-                entry = self._parse(line[:-1], f"line {number}")
-                if entry.prev != (last.hash if last else ORIGIN):
-                    raise JournalError(f"line {number} of {self.path} does not follow the line before it", hint=_BROKEN)
-                if entry.seq != (last.seq if last else 0) + 1:
-                    raise JournalError(f"line {number} of {self.path} has the number {entry.seq}", hint=_BROKEN)
-                last = entry
-                yield entry
+            known, seen = self._still_known(file, size)
+            yield from known.entries
+            file.seek(known.size)
+            entries = list(known.entries)
+            whole = known.size
+            try:
+                while file.tell() < size:
+                    line = file.readline(size - file.tell())
+                    entry = self._follows(line, entries)
+                    entries.append(entry)
+                    seen.update(line)
+                    whole += len(line)
+                    yield entry
+            finally:
+                if whole <= _REMEMBERED:
+                    self._known = _Known(tuple(entries), whole, seen.hexdigest())
+
+    def _still_known(self, file: BinaryIO, size: int) -> tuple[_Known, Digest]:
+        """What was checked already and stands there byte for byte, and the digest so far; nothing of it if one byte differs."""
+        known, seen = self._known, hashlib.sha256()
+        rest = known.size if known.size <= size else 0
+        while rest and (piece := file.read(min(rest, _CHUNK))):
+            seen.update(piece)
+            rest -= len(piece)
+        if known.entries and known.size <= size and not rest and seen.hexdigest() == known.digest:
+            return known, seen
+        return _Known(), hashlib.sha256()
+
+    def _follows(self, line: bytes, before: Sequence[Entry]) -> Entry:
+        """The record in this line, if it is whole and follows those before it."""
+        number, last = len(before) + 1, before[-1] if before else None
+        if not line.endswith(b"\n"):
+            raise JournalError(
+                f"line {number} of {self.path} is cut short",
+                hint="a crash may have done it: `golive journal mend`, or the next record, removes it and says so",
+            )
+        entry = self._parse(line[:-1], f"line {number}")
+        if entry.prev != (last.hash if last else ORIGIN):
+            raise JournalError(f"line {number} of {self.path} does not follow the line before it", hint=_BROKEN)
+        if entry.seq != number:
+            raise JournalError(f"line {number} of {self.path} has the number {entry.seq}", hint=_BROKEN)
+        return entry
 
     def _parse(self, line: bytes, where: str) -> Entry:
         try:

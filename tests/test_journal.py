@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_golive.errors import JournalError
-from pytest_golive.journal import ORIGIN, Journal
+from pytest_golive.journal import ORIGIN, Entry, Journal
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -309,3 +309,57 @@ def test_a_journal_that_was_moved_away_is_not_written(journal: Journal, monkeypa
     monkeypatch.setattr(fcntl, "flock", flock)
     assert journal.append("run", {}, NOW).seq == 1
     assert Journal(moved[0]).verify() == 5
+
+
+def test_checked_records_are_not_checked_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second reading parses what was appended since, by whomever, and no more."""
+    assert journal.verify() == 5
+    Journal(journal.path).append("run", {"number": 5}, NOW)
+    parsed: list[str] = []
+    really = Journal._parse
+
+    def noted(self: Journal, line: bytes, where: str) -> Entry:
+        parsed.append(where)
+        return really(self, line, where)
+
+    monkeypatch.setattr(Journal, "_parse", noted)
+    assert [entry.detail["number"] for entry in journal.entries()] == [0, 1, 2, 3, 4, 5]
+    assert parsed == ["line 6"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda lines: [lines[0].replace(b'"number":0', b'"number":9'), *lines[1:]],
+        lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+        lambda lines: lines[1:],
+        lambda lines: [*lines[:2], *lines[3:], lines[4]],
+    ],
+)
+def test_a_known_journal_that_was_edited_is_checked_anew(journal: Journal, spoil: Callable[[list[bytes]], list[bytes]]) -> None:
+    """What was checked a moment ago counts for nothing once a byte of it is another one, in the same file and size too."""
+    assert journal.verify() == 5
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    journal.path.write_bytes(b"".join(spoil(lines)))
+    with pytest.raises(JournalError):
+        journal.verify()
+    journal.path.write_bytes(b"".join(lines))
+    assert journal.verify() == 5
+
+
+def test_a_known_journal_that_was_cut_is_read_as_it_is(journal: Journal) -> None:
+    """Records that were taken away are not told from memory, nor those of a journal that was replaced."""
+    assert journal.verify() == 5
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    journal.path.write_bytes(b"".join(lines[:3]))
+    assert [entry.seq for entry in journal.entries()] == [1, 2, 3]
+    journal.path.unlink()
+    assert list(journal.entries()) == []
+    journal.append("run", {"number": 7}, NOW)
+    assert [entry.detail["number"] for entry in journal.entries()] == [7]
+
+
+def test_a_reader_who_stops_early_leaves_no_gap(journal: Journal) -> None:
+    """Who asks for the first record only has checked that one, and the next reading goes on from there."""
+    assert next(journal.entries()).seq == 1
+    assert journal.verify() == 5
