@@ -7,6 +7,7 @@ safe side.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -147,6 +148,7 @@ def activate(
         told = deny(journal, "window", closed, operator, environment, now)
         raise Denied(closed + told, hint="wait for the next window, or change activation.windows", checks=tuple(checks))
     run = demands.run
+    _checked(journal)
     with states.locked(str(state)):
         unsigned = Marker(
             timestamp=now,
@@ -201,6 +203,7 @@ def break_glass(
     now = now.astimezone(UTC)
     first, second = glass.both(lines, roster, environment, now)
     reason, lasts = first.request.reason, first.request.lasts
+    _checked(journal)
     with states.locked(str(state)):
         unsigned = Marker(
             timestamp=now,
@@ -245,16 +248,25 @@ def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, oper
     stands = os.path.lexists(marker)
     try:
         with states.locked(str(state)):
-            counter = _spent(state, journal, now)
+            try:
+                counter = _spent(state, journal, now)
+            except JournalError as error:
+                trouble.append(error)
+                counter = states.read(str(state)).highest
             states.raise_locked(str(state), states.State(burned=counter))
-    except (JournalError, TrustError) as error:
+    except TrustError as error:
         trouble.append(error)
+    removed = False
+    if trouble:
+        # what cannot be written down, or only later, must not keep real trading on meanwhile
+        with contextlib.suppress(GoliveError):
+            removed = _remove(marker)
     try:
         detail = {"counter": counter, "marker": str(marker), "operator": operator, "reason": reason, "stood": stands}
         journal.append(DEACTIVATED, detail, now)
     except JournalError as error:
         trouble.append(error)
-    removed = _remove(marker)
+    removed = _remove(marker) or removed
     if trouble:
         raise GoliveError(
             f"the marker {marker} is gone, but its withdrawal could not be written down: {trouble[0].message}",
@@ -323,6 +335,12 @@ def _remove(path: Path) -> bool:
             hint="real trading may still be on: make a stop file now, then remove the marker as its owner",
         ) from error
     return True
+
+
+def _checked(journal: Journal) -> None:
+    """Read a long journal before the guard's memory is locked: the guard waits a tenth of a second for that, then refuses."""
+    with contextlib.suppress(JournalError):
+        journal.verify()
 
 
 def _spent(state: Path, journal: Journal, now: datetime) -> int:

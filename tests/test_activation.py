@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -22,7 +23,7 @@ from pytest_golive.errors import ActivationDenied, GoliveError, JournalError, Mi
 from pytest_golive.guard import Guard
 from pytest_golive.guard.marker import parse
 from pytest_golive.guard.state import State, raise_to, read
-from pytest_golive.journal import Journal
+from pytest_golive.journal import Entry, Journal
 from pytest_golive.signing import dsse
 from pytest_golive.signing import roster as rosters
 from pytest_golive.signing.approval import MEANINGS, Approval, build
@@ -594,6 +595,65 @@ def test_a_state_that_cannot_be_believed_stops_activations(place: Place) -> None
     with pytest.raises(TrustError, match="malformed"):
         place.activate()
     assert not place.marker.exists()
+
+
+def test_a_long_journal_is_read_before_the_memory_is_locked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an activation renews another, the guard of a trading process can use its memory, however long the journal is."""
+    place.activate()
+    for _ in range(40):
+        place.journal.append("run", {"word": "GO"}, NOW)
+    waiting: list[bool] = []
+    really = Journal._parse
+
+    def noted(self: Journal, line: bytes, where: str) -> Entry:
+        with open(f"{place.state}.lock", "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                waiting.append(False)
+            except BlockingIOError:
+                waiting.append(True)
+        return really(self, line, where)
+
+    monkeypatch.setattr(Journal, "_parse", noted)
+    assert place.activate().counter == 2
+    assert len(waiting) > 40
+    assert sum(waiting) < 10
+
+
+def test_a_broken_journal_leaves_the_seen_counter_spent(place: Place) -> None:
+    """Where the journal cannot be read, what the guard has honoured is spent all the same: the same file permits nothing."""
+    place.activate()
+    assert place.guard().allows().allowed
+    content = place.marker.read_bytes()
+    written = place.journal.path.read_bytes()
+    place.journal.path.write_bytes(written.replace(b'"production"', b'"productioN"', 1))
+    assert place.journal.path.read_bytes() != written
+    with pytest.raises(GoliveError, match="was altered"):
+        place.deactivate()
+    assert not place.marker.exists()
+    assert read(str(place.state)).burned == 1
+    place.marker.write_bytes(content)
+    place.marker.chmod(0o644)
+    assert "does not revive" in place.guard().allows().reason
+
+
+def test_a_locked_journal_keeps_the_marker_no_longer_than_its_patience(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written down in time is tried again after the marker is gone, not before."""
+    place.activate()
+    journal = Journal(place.journal.path, patience=0.05)
+    stood: list[bool] = []
+    really = Journal.append
+
+    def noted(self: Journal, event: str, detail: Any, now: datetime) -> Entry:
+        stood.append(place.marker.exists())
+        return really(self, event, detail, now)
+
+    monkeypatch.setattr(Journal, "append", noted)
+    with place.journal.path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(GoliveError, match="is gone, but its withdrawal could not be written down"):
+            deactivate(marker=place.marker, state=place.state, journal=journal, reason="enough", operator="bob", now=NOW)
+    assert stood == [False]
 
 
 def test_deactivation_spends_the_counter_and_removes_the_marker(place: Place) -> None:
