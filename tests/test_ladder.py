@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pytest_golive import events, ladder
 from pytest_golive.journal import Entry
 from pytest_golive.ladder import Past, Rung
+from pytest_golive.model import Checklist, Departure, Item, Phase, Place, Severity, Source
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -41,6 +43,11 @@ def until(hours: float) -> Mapping[str, Any]:
         (((events.ACTIVATED, 0, until(1)), (events.DEACTIVATED, 2, {"stood": False})), 1, None),
         (((events.ACTIVATED, 0, until(12)), (events.FAILED, 0, {})), 0, None),
         (((events.ACTIVATED, 0, until(12)), (events.STOPPED, 6, {}), (events.RESUMED, 7, {})), 6, 4),
+        (
+            ((events.ACTIVATED, 0, until(2)), (events.RESUMED, 3, {}), (events.ACTIVATED, 4, until(5)), (events.STOPPED, 6, {})),
+            3,
+            4,
+        ),
     ],
 )
 def test_only_permitted_time_counts(told: Any, live: float, calm: float | None) -> None:
@@ -76,3 +83,66 @@ def test_a_rung_stands_on_everything_that_it_names(items: Any, before: Past, tol
     said = ladder.unmet(RUNG, items, before)
     assert told in said
     assert bool(said) == bool(told)
+
+
+def test_the_rungs_above_the_lowest_stand_in_their_order() -> None:
+    """Those of the profiles that may be used, from the lower to the higher; micro and the undeclared have none."""
+    declared: dict[str, Any] = {
+        name: SimpleNamespace(capital=capital, needs=[f"{name}-*"], live_for=3600.0, calm_for=60.0)
+        for name, capital in (("large", "L"), ("small", "S"), ("micro", "M"))
+    }
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    assert ladder.rungs(declared, ["large", "medium", "micro", "small"]) == (
+        Rung(profile="small", capital="S", needs=("small-*",), live_for=hour, calm_for=minute),
+        Rung(profile="large", capital="L", needs=("large-*",), live_for=hour, calm_for=minute),
+    )
+    assert ladder.rungs(declared, ["micro"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("profiles", "height"), [([], -1), (["unheard-of"], -1), (["micro"], 0), (["large", "micro", "unheard-of"], 3)]
+)
+def test_the_highest_profile_is_told_by_its_height(profiles: list[str], height: int) -> None:
+    """No profile, and none that is known, is below the lowest."""
+    assert ladder.highest(profiles) == height
+
+
+def line(identity: str, severity: Severity = Severity.WARNING, phase: Phase = Phase.MONITORING) -> Item:
+    nothing: Any = None
+    return Item(
+        id=identity,
+        declared=identity,
+        title=identity,
+        severity=severity,
+        phase=phase,
+        owner="o",
+        source=Source(document="000", section="1"),
+        why="w",
+        fix="f",
+        kind="env",
+        probe=nothing,
+        expect=nothing,
+        checklist="c",
+        place=Place(file="c.yaml", line=1),
+        timeout=1.0,
+    )
+
+
+def test_the_criteria_of_a_rung_gate_as_critical_items_and_the_page_is_told() -> None:
+    """What answers a pattern gates, under the first profile that stands on it; every other item stays as it is."""
+    before = Departure(item="x", what="is disabled", reason="because")
+    week, other = line("week-1"), line("other")
+    mixed = Checklist(name="m", title="m", owner="o", path="m", sha256="1", items=(other, week), departures=(before,))
+    plain = Checklist(name="p", title="p", owner="o", path="p", sha256="2", items=(other,))
+    medium = Rung(profile="medium", capital="", needs=("none", "week-1"), live_for=HOUR, calm_for=HOUR)
+    assert ladder.answering(mixed.items, RUNG) == (week,)
+    assert ladder.answering(mixed.items, medium) == (week,)
+    found, same = ladder.gated([mixed, plain], [RUNG, medium])
+    assert same is plain
+    assert [(one.id, one.severity, one.phase) for one in found.items] == [
+        ("other", Severity.WARNING, Phase.MONITORING),
+        ("week-1", Severity.CRITICAL, Phase.PRE_DEPLOY),
+    ]
+    told = Departure(item="week-1", what="gates as a critical item", reason="the profile small stands on it")
+    assert found.departures == (before, told)
+    assert ladder.gated([mixed], []) == (mixed,)
