@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_golive import canonical
-from pytest_golive.approval import Policy, Report, Standing, signoff_of, stand
+from pytest_golive.approval import Policy, Report, Standing, report_of, signoff_of, stand
 from pytest_golive.errors import RosterError
 from pytest_golive.signing import approval as approvals
 from pytest_golive.signing import dsse, roster
@@ -456,3 +456,186 @@ def test_a_quorum_of_roles_is_one_of_different_people_unless_it_says_otherwise(o
         roster.parse(people.roster(*listed, more=asked).encode(), "roster")
     roll = roster.parse(people.roster(*listed, more=asked + "persons = 1\n").encode(), "roster")
     assert office.stand(office.line("cat", "qa"), office.line("cat", "operations"), roster=roll).approved
+
+
+def test_a_clock_that_ticks_ahead_is_borne_for_five_seconds(office: Office) -> None:
+    """An approval that is dated five seconds ahead holds, and one a tick later does not."""
+    assert office.stand(office.line("ann", "qa", signed_at=NOW + approvals.AHEAD)).believed
+    late = NOW + approvals.AHEAD + timedelta(microseconds=1)
+    assert "still to come" in office.reason(office.line("ann", "qa", signed_at=late))
+    assert timedelta(seconds=5) == approvals.AHEAD
+
+
+def test_a_roster_that_was_tightened_since_the_run_holds(office: Office) -> None:
+    """More of a role, a role more, and an operator who no longer counts are demanded although the run was made under less."""
+    listed = [people.person(name, ["qa", "operations"], office.hands[name].line) for name in ("ann", "cat", "ben")]
+    lines = [office.line("ann", "qa"), office.line("ben", "operations")]
+
+    def under(now: str, then: str, *operators: str) -> Standing:
+        run, here = (
+            roster.parse(people.roster(*listed, more=f"[quorum.production]\n{more}").encode(), "roster") for more in (then, now)
+        )
+        report = replace(REPORT, signoff=signoff_of(replace(office.policy, roster=run)), operators=operators)
+        return office.stand(*lines, report=report, roster=here)
+
+    assert under("persons = 2\n", "persons = 1\n").approved
+    assert _missing(under("persons = 3\n", "persons = 1\n")) == ["a third person"]
+    assert _missing(under("persons = 2\nroles = {qa = 2}\n", "persons = 2\nroles = {qa = 1}\n")) == ["one of qa"]
+    assert _missing(under("persons = 2\nroles = {qa = 1}\n", "persons = 2\nroles = {qa = 2}\n")) == ["one of qa"]
+    assert _missing(under("persons = 2\nroles = {qa = 2}\n", "persons = 2\n")) == ["one of qa"]
+    both, neither = "persons = 2\noperator_counts = true\n", "persons = 2\n"
+    assert under(both, both, "ann").approved
+    assert _missing(under(both, neither, "ann")) == ["a second person"]
+    assert _missing(under(neither, both, "ann")) == ["a second person"]
+
+
+@pytest.mark.parametrize("said", [1, "yes", None])
+def test_an_operator_counts_only_by_a_plain_true(office: Office, said: object) -> None:
+    """What the evidence says of the operator otherwise than by true is a no."""
+    listed = [people.person(name, ["qa"], office.hands[name].line) for name in ("ann", "cat")]
+    more = "[quorum.production]\npersons = 1\noperator_counts = true\n"
+    roll = roster.parse(people.roster(*listed, more=more).encode(), "roster")
+    signoff = {**(signoff_of(replace(office.policy, roster=roll)) or {}), "operator_counts": said}
+    report = replace(REPORT, signoff=signoff, operators=("ann",))
+    assert _missing(office.stand(office.line("ann", "qa"), report=report, roster=roll)) == ["a first person"]
+
+
+def test_what_is_missing_is_counted_in_words_and_names_who_could_sign(office: Office) -> None:
+    """Persons beyond the roles one by one, each with those who have not signed; large numbers in digits."""
+    listed = [people.person(name, ["qa"], office.hands[name].line) for name in ("ann", "ben", "cat")]
+    roll = roster.parse(people.roster(*listed, more="[quorum.production]\npersons = 2\n").encode(), "roster")
+    standing = office.stand(office.line("ann", "qa"), roster=roll)
+    (one,) = standing.missing
+    assert (one.role, one.words, one.candidates) == ("", "a second person", ("Ben Example", "Cat Example"))
+    assert standing.line == "the quorum of production is open: missing a second person"
+    assert standing.next_step == "golive approve REPORT --role ROLE"
+    asked = replace(roll, quorums={"production": roster.Quorum(persons=6, roles={})})
+    ordinals = ["a first person", "a second person", "a third person", "a fourth person", "a fifth person", "one more person"]
+    assert _missing(office.stand(roster=asked)) == ordinals
+    for count, words in ((2, "two of qa"), (5, "five of qa"), (6, "6 of qa"), (7, "7 of qa")):
+        asked = replace(roll, quorums={"production": roster.Quorum(persons=1, roles={"qa": count})})
+        assert _missing(office.stand(roster=asked)) == [words]
+
+
+def test_what_stands_in_the_way_is_told_with_what_to_do(office: Office) -> None:
+    """A trouble keeps its hint, whether approvals are demanded, and where; and nobody is counted beside it."""
+    ann = office.line("ann", "qa")
+    elsewhere = office.stand(ann, report=replace(REPORT, environment="staging"))
+    told = "the report is about staging, and this is production"
+    hint = "run the gate for this environment, or name its settings with --config"
+    assert elsewhere == Standing(demanded=True, environment="production", trouble=told, hint=hint)
+    assert (elsewhere.line, elsewhere.next_step) == (told, hint)
+    doubt = office.stand(ann, roster=None, trouble="it cannot be read", hint="mend it")
+    assert doubt == Standing(demanded=True, environment="production", trouble="it cannot be read", hint="mend it")
+    hint = "put the roster where golive.yaml names it (roster:)"
+    carried = office.stand(ann, roster=None)
+    told = "the page carries approvals, and there is no roster here"
+    assert carried == Standing(demanded=False, environment="production", trouble=told, hint=hint)
+    absent = office.stand(ann, roster=None, required=True)
+    told = "approvals are demanded, and there is no roster here"
+    assert absent == Standing(demanded=True, environment="production", trouble=told, hint=hint)
+    assert office.policy.roster is not None
+    unasked = office.stand(required=True, roster=replace(office.policy.roster, quorums={}))
+    told = "approvals are demanded, and the roster names no quorum for production"
+    hint = "write a table [quorum.production] into the roster"
+    assert unasked == Standing(demanded=True, environment="production", trouble=told, hint=hint)
+    malformed = office.stand(report=replace(REPORT, signoff={}))
+    assert malformed.next_step == "run pytest --golive again"
+
+
+def test_a_rejected_approval_is_shown_as_what_it_claims(office: Office) -> None:
+    """Person, role and line as they stand there, and what to do; a claim that is no name is not repeated."""
+    line = office.line("ann", "operations")
+    (one,) = office.stand(line).rejected
+    assert (one.person, one.role, one.line) == ("ann", "operations", line)
+    assert one.who == "ann (operations)"
+    assert one.hint == (
+        "let somebody with that role approve, or correct the roster;"
+        " or leave it out, which is told: golive merge REPORT --drop-rejected"
+    )
+    assert office.stand(line).next_step == one.hint
+    assert office.stand(line).line == f"the approval of ann (operations) does not hold: {one.reason}"
+    (other,) = office.stand(office.line("ann", "qa", meaning="no")).rejected
+    assert other.hint.startswith("approve again, which replaces it: golive approve REPORT --role qa; or")
+    for junk in ("{}", "\udcff", dsse.sign(canonical.dumps({"predicate": {}}), office.hands["ann"].key)):
+        (none,) = office.stand(junk).rejected
+        assert (none.person, none.role, none.who, none.line) == ("", "", "somebody (no role)", junk)
+        assert "golive approve REPORT --role ROLE;" in none.hint
+
+
+@pytest.mark.parametrize("name", ["Ann", "../x", "a" * 65, "", 7, None, ["ann"], "a\n"])
+def test_a_claim_that_is_no_name_is_empty(office: Office, name: object) -> None:
+    """Only what could stand on a roster is repeated, whatever an envelope says, and each of both for itself."""
+    key = office.hands["mallory"].key
+    said = [{"person": name, "role": "qa"}, {"person": "ann", "role": name}, {"person": "ann", "role": "qa"}]
+    lines = [dsse.sign(canonical.dumps({"predicate": fields}), key) for fields in said]
+    assert [approvals.claimed(line) for line in lines] == [("", "qa"), ("ann", ""), ("ann", "qa")]
+
+
+def test_a_believed_approval_comes_with_its_line_and_its_key(office: Office) -> None:
+    """The page shows which key signed which line."""
+    line = office.line("ann", "qa")
+    (one,) = office.stand(line).believed
+    assert (one.line, one.key, one.person.id, one.aside) == (line, office.hands["ann"].key.public, "ann", "")
+
+
+def test_without_a_demand_people_may_approve_and_the_line_says_that_none_was_asked(office: Office) -> None:
+    """A roster without a quorum for this place: approvals are believed, and nothing is missing."""
+    assert office.policy.roster is not None
+    roll = replace(office.policy.roster, quorums={})
+    standing = office.stand(office.line("ann", "qa"), roster=roll)
+    assert (standing.approved, standing.demanded, standing.approved_by) == (True, False, ("ann (qa)",))
+    assert (standing.line, standing.next_step) == ("no quorum is demanded for production", "")
+
+
+def test_what_a_run_says_of_the_quorum_that_will_be_asked(office: Office) -> None:
+    """The roster's digest and its numbers; one person where a quorum is demanded and none is named; nothing where none is."""
+    assert office.policy.roster is not None
+    roll, empty = office.policy.roster, replace(office.policy.roster, quorums={})
+    told = {"persons": 2, "roles": {"qa": 1, "operations": 1}, "operator_counts": False}
+    assert signoff_of(office.policy) == {"roster": roll.sha256, **told}
+    one = {"persons": 1, "roles": {}, "operator_counts": False}
+    assert signoff_of(replace(office.policy, roster=None, required=True)) == {"roster": "", **one}
+    assert signoff_of(replace(office.policy, roster=empty, required=True)) == {"roster": roll.sha256, **one}
+    assert signoff_of(replace(office.policy, roster=None, trouble="it cannot be read")) == {"roster": "", **one}
+    assert signoff_of(replace(office.policy, roster=empty)) is None
+
+
+@pytest.mark.parametrize(
+    ("run", "operators"),
+    [
+        ({"id": "r", "operator": "olga", "login": "root"}, ("olga", "root")),
+        ({"id": "r", "operator": "", "login": "root"}, ("root",)),
+        ({"id": "r", "operator": 7}, ("7",)),
+        ({"id": "r"}, ()),
+    ],
+)
+def test_a_report_is_what_its_evidence_tells(run: dict[str, Any], operators: tuple[str, ...]) -> None:
+    """Environment, word, run, quorum of then, and under which names it was run."""
+    golive = {"target": {"environment": "e"}, "decision": {"word": "GO"}, "run": run, "signoff": {"persons": 1}}
+
+    def read(golive: dict[str, Any]) -> Report:
+        return report_of({"predicate": {"golive": golive}}, evidence="1", presentation="2", signers=["k"])
+
+    told = Report(
+        evidence="1",
+        presentation="2",
+        environment="e",
+        run="r",
+        word="GO",
+        operators=operators,
+        signers=("k",),
+        signoff={"persons": 1},
+    )
+    assert read(golive) == told
+    del golive["signoff"]
+    assert read(golive) == replace(told, signoff=None)
+    assert read({**golive, "run": {}}).run == ""
+
+
+@pytest.mark.parametrize("operator", ["ann@host@example.org", "  Ann   Example ", "ANN EXAMPLE"])
+def test_blanks_letters_and_hosts_make_nobody_somebody_else(office: Office, operator: str) -> None:
+    """However the name of the operator is written, it is the person's."""
+    standing = office.stand(office.line("ann", "qa"), report=replace(REPORT, operators=(operator,)))
+    assert [one.aside for one in standing.believed] == ["the operator of the run does not count"]
+    assert standing.approved_by == ()
