@@ -136,7 +136,7 @@ def parse(content: bytes, keys: Sequence[PublicKey]) -> Marker:
     body = above + b"\n"
     if not below.endswith(b"\n"):
         raise MarkerRejected("the marker is cut short", hint=_HINT)
-    found = [_SIGNATURE.fullmatch(text) for text in below[:-1].split(b"\n", MAX_SIGNATURES)]
+    found = [_SIGNATURE.fullmatch(text) for text in below[:-1].split(b"\n", MAX_SIGNATURES - 1)]
     try:
         signatures = [strict_base64(match[1].decode("ascii")) for match in found if match]
     except EnvelopeRejected:

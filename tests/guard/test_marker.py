@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_golive.errors import MarkerRejected
-from pytest_golive.guard.marker import MARKER_TYPE, Marker, parse, printable, render
+from pytest_golive.guard.marker import MARKER_TYPE, MAX_MARKER, MAX_SIGNATURES, Marker, parse, printable, render
 from pytest_golive.signing.dsse import pae
 from pytest_golive.signing.keys import SessionKey
 
@@ -239,3 +241,114 @@ def test_openssl_agrees(marker_with: Any, tmp_path: Path) -> None:
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
     pae_file.write_bytes(pae_file.read_bytes() + b" ")
     assert subprocess.run(words, capture_output=True, check=False).returncode != 0
+
+
+def refusal(act: Callable[[], object]) -> str:
+    """What a refusal says; each says what to do, too."""
+    with pytest.raises(MarkerRejected) as caught:
+        act()
+    assert caught.value.hint == "remove the marker and activate again"
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda _: b"", "the marker is empty"),
+        (lambda content: content[: content.index(LINE)], "the marker is not signed"),
+        (lambda content: content[:-1], "the marker is cut short"),
+        (lambda content: content + b"x\n", "the signatures of the marker are malformed"),
+        (lambda content: content.replace(b'- "', b'- "='), "the signatures of the marker are malformed"),
+        (
+            lambda content: content.replace(b"counter: 7", b"counter: 8"),
+            "the signature of the marker does not hold: it was edited, or a key that is not trusted here made it",
+        ),
+        (lambda content: content + b"#" * MAX_MARKER, "the marker is larger than 65536 bytes"),
+        (lambda _: _signed(b"# nothing\n\n", SIGNER), "the marker does not have the fields of a marker"),
+        (
+            lambda content: _signed(content[: content.index(LINE)].replace(b"# Without", b"#  Without"), SIGNER),
+            "the marker is not written as this version writes it",
+        ),
+    ],
+)
+def test_why_a_marker_is_refused_is_told(marker_with: Any, change: Callable[[bytes], bytes], told: str) -> None:
+    """Each refusal in its words, and what to do about it."""
+    assert refusal(lambda: parse(change(render(marker_with(), SIGNER)), [SIGNER.public])) == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"host": "ž"}, "host of a marker is printable ASCII without quotes and backslashes"),
+        ({"approved_by": ("ann", '"')}, "approved_by of a marker is printable ASCII without quotes and backslashes"),
+        ({"allowed_profiles": ()}, "a marker allows at least one profile"),
+    ],
+)
+def test_a_field_that_cannot_stand_there_is_named(marker_with: Any, changes: dict[str, Any], told: str) -> None:
+    """Which field it is, and how to write it."""
+    with pytest.raises(MarkerRejected) as caught:
+        marker_with(**changes)
+    hints = ("write it plainly", "set allowed_profiles in golive.yaml")
+    assert (caught.value.message, caught.value.hint) == (told, hints["least" in told])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"operator": ""}, "a marker names its operator, environment, activation and profiles"),
+        ({"environment": ""}, "a marker names its operator, environment, activation and profiles"),
+        ({"activation_id": ""}, "a marker names its operator, environment, activation and profiles"),
+        ({"allowed_profiles": ("micro", "")}, "a marker names its operator, environment, activation and profiles"),
+        ({"approved_by": ("ann (qa)", "")}, "a marker names each of its approvers"),
+        ({"counter": 0}, "the counter of a marker counts from 1"),
+        ({"counter": True}, "the counter of a marker counts from 1"),
+        ({"timestamp": datetime(2026, 11, 21, tzinfo=timezone(timedelta(hours=1)))}, "the times of a marker are UTC"),
+        ({"not_before": datetime(2026, 11, 21, tzinfo=timezone(timedelta(hours=1)))}, "the times of a marker are UTC"),
+        ({"expires": datetime(2027, 11, 21, tzinfo=timezone(timedelta(hours=1)))}, "the times of a marker are UTC"),
+        ({"expires": datetime(2026, 11, 21, 10, 0, tzinfo=UTC)}, "a marker expires after it begins"),
+    ],
+)
+def test_what_makes_no_marker_is_told(marker_with: Any, changes: dict[str, Any], told: str) -> None:
+    """Who, where, which, when: each that is missing or senseless in its words."""
+    assert refusal(lambda: marker_with(**changes)) == told
+
+
+def test_a_marker_may_be_as_large_as_it_may_be(marker_with: Any) -> None:
+    """One of exactly the largest size is read, and one that is a byte larger is not."""
+
+    def sized(size: int) -> bytes:
+        names = ["x" * 196] * 300  # each takes 200 bytes with its quotes, comma and blank
+        least = len(render(marker_with(approved_by=(*names, "y")), SIGNER))
+        more, rest = divmod(size - least, 200)
+        return render(marker_with(approved_by=(*names, *["x" * 196] * more, "y" * (1 + rest))), SIGNER)
+
+    largest = sized(MAX_MARKER)
+    assert len(largest) == MAX_MARKER
+    assert parse(largest, [SIGNER.public]).counter == 7
+    assert refusal(lambda: parse(sized(MAX_MARKER + 1), [SIGNER.public])) == "the marker is larger than 65536 bytes"
+
+
+def test_there_may_be_as_many_signatures_as_there_may_be(marker_with: Any) -> None:
+    """Sixty-four keys may sign, and a line more makes no marker, although each of them is trusted."""
+    signers = [SessionKey(Ed25519PrivateKey.generate()) for _ in range(MAX_SIGNATURES + 1)]
+    keys = [signer.public for signer in signers]
+    body = render(marker_with(), SIGNER).partition(LINE)[0]
+    assert parse(_signed(body, *signers[:-1]), keys) == marker_with()
+    assert refusal(lambda: parse(_signed(body, *signers), keys)) == "the signatures of the marker are malformed"
+
+
+def test_a_marker_is_read_alike_in_every_zone(marker_with: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its times are UTC wherever the machine lives."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert parse(render(marker_with(), SIGNER), [SIGNER.public]) == marker_with()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_what_cannot_stand_in_a_marker_is_made_printable() -> None:
+    """Each letter that may not stand there becomes a question mark, and two hundred are kept."""
+    assert printable('a"b\\c\nž~ ') == "a?b?c??~ "
+    assert printable("x" * 201) == "x" * 200
