@@ -107,7 +107,9 @@ def marker(settings: Settings, keys: Sequence[PublicKey]) -> Marker | None:
 def silent() -> logging.Logger:
     """A logger for asking without an order at stake."""
     logger = logging.getLogger("golive.status")
-    logger.addHandler(logging.NullHandler())
+    # once: who asks every few seconds must not pile them up
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     logger.propagate = False
     return logger
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,16 @@ class Served(Client):
 @contextmanager
 def served(root: Path, environ: Mapping[str, str], *arguments: str) -> Iterator[Served]:
     """`golive serve` on a free port, ended with SIGTERM by its own handle; it must end well."""
+    command = [sys.executable, "-m", "pytest_golive.cli", "serve", "--port", "0", *arguments]
+    with served_by(command, root, environ) as made:
+        yield made
+
+
+@contextmanager
+def served_by(command: Sequence[str], root: Path, environ: Mapping[str, str]) -> Iterator[Served]:
+    """The same by any command that becomes the server."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest_golive.cli", "serve", "--port", "0", *arguments],
+        command,
         cwd=root,
         env=dict(environ),
         stdin=subprocess.DEVNULL,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +16,9 @@ import pytest
 
 from pytest_golive.journal import Journal
 from tests.acceptance.conftest import Project
-from tests.serving import TOKEN, Served, served
+from tests.serving import TOKEN, Served, served, served_by
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "serve.md"
 
 
 @pytest.fixture
@@ -74,3 +82,46 @@ def test_elsewhere_needs_a_proxy(live: Project, tmp_path: Path) -> None:
     assert done.status == 1
     assert "could be guessed" in done.err
     assert "short" not in done.err.replace("shorter", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_well(live: Project, number: int) -> None:
+    """Ctrl-C and SIGTERM are the ordinary end, without a traceback, also while a client says nothing."""
+    with served(live.root, live.environ) as started, socket.create_connection(("127.0.0.1", started.port)):
+        assert started.get("/healthz")[0] == 200
+        assert not any("Traceback" in line for line in started.end(number))
+
+
+def test_a_port_that_is_taken_is_told(page: Served, live: Project) -> None:
+    """A second server on the same port ends with one line."""
+    done = live.golive("serve", "--port", str(page.port))
+    assert done.status == 1
+    assert "cannot be listened on" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_every_command_of_the_document(live: Project, tmp_path: Path) -> None:
+    """docs/serve.md: its server starts as it is written, its three questions are answered, and so does the one behind a proxy."""
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    start, ask, proxied = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, words in (("golive", "-m pytest_golive.cli"), ("python", "")):
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (folder / name).chmod(0o755)
+    environ = {**live.environ, "PATH": f"{folder}:{live.environ['PATH']}"}
+    for script, armed in ((start, True), (proxied, False)):
+        lines = script.replace("8420", "0").strip().splitlines()
+        # the shell becomes the server, so that the signal reaches it
+        command = "\n".join([*lines[:-1], f"exec {lines[-1]}"])
+        with served_by(["bash", "-euc", command], live.root, environ) as started:
+            assert (started.get("/stop")[0] == 200) is armed
+            asked = subprocess.run(
+                ["bash", "-euc", ask.replace("8420", str(started.port))],
+                env=environ, capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            assert asked.returncode == 0, asked.stderr
+            assert '"ok": true' in asked.stdout
+            assert '"tone": "live-alarm"' in asked.stdout
+            assert "golive_marker_permitted 1.0" in asked.stdout

@@ -19,7 +19,7 @@ from tests.serving import TOKEN, Served, served
 from tests.signing.people import hand, person, roster
 
 PICTURES = os.environ.get("GOLIVE_STATUS_PICTURES", "")
-"""A folder for the two pictures of docs/serve.md; without it they are only looked at."""
+"""A folder for pictures, from which those of docs/serve.md were made; without it none is kept."""
 
 SETTINGS = """\
 target: {name: Harbour trading desk}
