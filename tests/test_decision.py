@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_golive.decision import decide, worst
+from pytest_golive.decision import UNSEEN, decide, worst
 from pytest_golive.model import (
     Finding,
     Item,
@@ -185,3 +185,88 @@ def test_go_means_that_every_critical_item_is_clear(declared: dict[str, Severity
         assert set(declared) <= set(seen)
         for name, severity in declared.items():
             assert severity is Severity.WARNING or seen[name] in (Outcome.PASSED, Outcome.NOT_APPLICABLE)
+
+
+def test_an_item_of_another_phase_hides_none_that_gates() -> None:
+    """What stands after it in the list is judged all the same."""
+    declared = [item("late", phase=Phase.ROLLBACK), item("a"), item("later", phase=Phase.MONITORING), item("b")]
+    decision = decide(declared, found(late=Outcome.PASSED, a=Outcome.PASSED, b=Outcome.FAILED), phases=GATE, now=NOW)
+    assert (decision.word, decision.at) == (Word.NO_GO, NOW)
+    assert [ruling.item.id for ruling in decision.rulings] == ["a", "b"]
+    assert [(ruling.item.id, ruling.verdict, ruling.finding) for ruling in decision.aside] == [
+        ("late", Verdict.CLEAR, Finding(item="late", outcome=Outcome.PASSED)),
+        ("later", Verdict.BLOCKING, Finding(item="later", outcome=Outcome.NOT_RUN, reason="belongs to the phase monitoring")),
+    ]
+
+
+def test_nobody_waives_an_item_that_does_not_gate() -> None:
+    """A waiver turns aside what would block, and nothing else."""
+    waiver = Waiver(item="late", reason="r", until=NOW + timedelta(days=1), approved_by=("ann",))
+    decision = decide([item("late", phase=Phase.ROLLBACK)], found(late=Outcome.FAILED), phases=GATE, now=NOW, waivers=[waiver])
+    assert [ruling.verdict for ruling in decision.aside] == [Verdict.BLOCKING]
+
+
+def test_a_waived_failure_carries_its_waiver() -> None:
+    """Whoever reads the decision sees who accepted it."""
+    waiver = Waiver(item="a", reason="r", until=NOW + timedelta(days=1), approved_by=("ann",))
+    decision = decide([item("a"), item("b")], found(a=Outcome.FAILED, b=Outcome.PASSED), phases=GATE, now=NOW, waivers=[waiver])
+    assert [(ruling.verdict, ruling.waiver) for ruling in decision.rulings] == [(Verdict.WAIVED, waiver), (Verdict.CLEAR, None)]
+    assert decision.reasons == ("1 waived.", "1 of 2 items pass.")
+
+
+def test_a_declared_item_that_nobody_saw_has_a_finding_that_says_so() -> None:
+    """Each of them stands among the rulings as not run, and blocks."""
+    decision = decide([item("a"), item("b"), item("c")], found(b=Outcome.PASSED), phases=GATE, now=NOW)
+    unseen = [Finding(item=name, outcome=Outcome.NOT_RUN, reason=UNSEEN) for name in ("a", "c")]
+    assert [ruling.finding for ruling in decision.rulings if ruling.verdict is Verdict.BLOCKING] == unseen
+    assert decision.word is Word.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen", "partial", "reasons"),
+    [
+        ("", {}, (), ("No item is declared for the gating phases.",)),
+        ("", {}, ("-k a",), ("Partial run: -k a.", "No item is declared for the gating phases.")),
+        ("w", {"i0": "passed"}, (), ("No critical item is declared for the gating phases.", "1 of 1 item pass.")),
+        ("c", {}, (), ("1 item did not run in this session.", "0 of 1 item pass.")),
+        ("ccw", {"i0": "passed"}, (), ("2 items did not run in this session.", "1 of 3 items pass.")),
+        ("cc", {"i0": "failed", "i1": "failed"}, (), ("2 critical items fail.", "0 of 2 items pass.")),
+        (
+            "ccccccc",
+            {f"i{place}": str(outcome) for place, outcome in enumerate(Outcome)},
+            (),
+            (
+                "1 critical item fails.",
+                "1 critical item could not be checked.",
+                "1 critical item is blocked.",
+                "1 critical item is pending.",
+                "1 critical item was not run.",
+                "1 not applicable.",
+                "1 of 7 items pass.",
+            ),
+        ),
+        (
+            "cccccccccc",
+            {f"i{place}": ("error", "blocked", "pending", "not-run", "not-applicable")[place % 5] for place in range(10)},
+            (),
+            (
+                "2 critical items could not be checked.",
+                "2 critical items are blocked.",
+                "2 critical items are pending.",
+                "2 critical items were not run.",
+                "2 not applicable.",
+                "0 of 10 items pass.",
+            ),
+        ),
+        ("cww", {"i0": "passed", "i1": "failed", "i2": "error"}, (), ("2 warnings.", "1 of 3 items pass.")),
+        ("cw", {"i0": "passed", "i1": "blocked"}, (), ("1 warning.", "1 of 2 items pass.")),
+    ],
+)
+def test_the_reasons_are_told_in_words(
+    declared: str, seen: dict[str, str], partial: tuple[str, ...], reasons: tuple[str, ...]
+) -> None:
+    """What was declared, what was not seen, what is wrong, and how many pass: in this order, one and many."""
+    severities = {"c": Severity.CRITICAL, "w": Severity.WARNING}
+    items = [item(f"i{place}", severities[letter]) for place, letter in enumerate(declared)]
+    findings = found(**{name: Outcome(outcome) for name, outcome in seen.items()})
+    assert decide(items, findings, phases=GATE, now=NOW, partial=partial).reasons == reasons
