@@ -65,7 +65,10 @@ class Announcer:
             self._heard.append(told)
 
     def send(self, journal: Journal, now: datetime, deliver: Send | None = None) -> Sequence[str]:
-        """Send all that was heard to everybody, side by side; sentences on what did not arrive, which the journal has as well."""
+        """Send all that was heard to everybody, side by side; sentences on what did not arrive, which the journal has as well.
+
+        An interrupt ends the telling and nothing else.
+        """
         messages, self._heard = self._heard, []
         if not messages or not self._settings.notify.to:
             return ()
@@ -82,12 +85,16 @@ class Announcer:
             arrived[number] = _posted(send, self._environ.get(variable, ""), variable, redactor, each)
 
         threads = [threading.Thread(target=post, args=(number,), daemon=True) for number in range(len(outbox))]
-        for thread in threads:
-            thread.start()
         deadline = time.monotonic() + self._settings.notify.within
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
         late = f"no answer within {self._settings.notify.within:g} s"
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        except KeyboardInterrupt:
+            # what is told here was done before, and nobody may be told otherwise
+            late = "interrupted before it answered"
         failed = [(name, each.event, why) for number, (name, _, each) in enumerate(outbox) if (why := arrived.get(number, late))]
         for name, event, why in failed:
             try:

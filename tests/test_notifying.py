@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -119,6 +120,23 @@ def test_a_silent_address_holds_nothing_up(tmp_path: Path) -> None:
     finally:
         waiting.set()
     assert said == ("office was not told of stopped: no answer within 0.02 s",)
+
+
+def test_an_interrupt_ends_the_telling_and_nothing_else(tmp_path: Path) -> None:
+    """What is told was done before: whoever interrupts here must not be told that it was not done."""
+    told, journal = announcer(tmp_path, {"NOTIFY_OFFICE": "x"}, "notify: {to: {office: NOTIFY_OFFICE}, within: 30s}\n")
+    journal.append(events.ACTIVATED, {"activation_id": "a"}, NOW)
+    waiting = threading.Event()
+
+    def interrupted(*_: str) -> bool:
+        _thread.interrupt_main()
+        return waiting.wait(30)
+
+    try:
+        said = told.send(journal, NOW, interrupted)
+    finally:
+        waiting.set()
+    assert said == ("office was not told of activated: interrupted before it answered",)
 
 
 def test_no_secret_leaves_with_a_message(tmp_path: Path) -> None:
