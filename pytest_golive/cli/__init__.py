@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
+from pytest_golive.cli.words import named, printable
 from pytest_golive.errors import GoliveError
 
 COMMANDS: Mapping[str, str] = {
@@ -55,15 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except GoliveError as error:
-        print(f"golive {options.command}: {error}", file=sys.stderr)
+        _complain(options, str(error))
         return 1
     except OSError as error:
-        print(f"golive {options.command}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        _complain(options, f"{error.filename}: {error.strerror or error}" if error.filename else str(error.strerror or error))
         return 1
     except KeyboardInterrupt:
-        print(f"golive {options.command}: interrupted; nothing was activated", file=sys.stderr)
+        _complain(options, "interrupted; golive status tells what stands")
         return 130
     return status
+
+
+def _complain(options: argparse.Namespace, text: str) -> None:
+    """The error in its lines, with nothing in it that moves a terminal, and with the page that its commands are about."""
+    pages = [page for page in (getattr(options, "report", None), *getattr(options, "reports", ())) if page]
+    lines = (named(line, pages[0]) if pages else printable(line) for line in text.split("\n"))
+    print(f"golive {options.command}: " + "\n".join(lines), file=sys.stderr)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from pytest_golive.cli.shared import (
     settings_path,
     trusted_keys,
 )
-from pytest_golive.cli.words import banner, icon, printable, say, say_activated, say_denied
+from pytest_golive.cli.words import banner, icon, named, printable, say, say_activated, say_denied
 from pytest_golive.errors import Misuse
 
 
@@ -93,7 +93,7 @@ def _activate_report(options: argparse.Namespace) -> int:
         for line in denied.checks:
             say(f"{icon('✅ ' if line.ok else '❌ ')}{line.name}: {line.line}")
         say_denied(printable(denied.message))
-        say(f"What to do: {printable(denied.hint).replace('REPORT', options.report)}")
+        say(f"What to do: {named(denied.hint, options.report)}")
         return 1
     for line in done.checks:
         say(f"{icon('✅ ')}{line.name}: {line.line}")

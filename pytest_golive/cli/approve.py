@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     keys = keys_that_count(settings)
     opened = approving.open_page(approving.read(path), keys, policy, now)
     tell(report_in_words(opened.golive, opened.report.evidence))
-    tell(standing_in_words(opened.standing))
+    tell(standing_in_words(opened.standing, options.report))
     if policy.roster is None:
         raise Misuse(policy.trouble or "there is no roster here", hint=policy.hint or "docs/approvals.md shows one")
     signer = choose(key=options.key, environ=os.environ, roster=policy.roster, ask_passphrase=ask_passphrase, now=now)
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         after = approving.put(path, made, line, keys=keys, policy=policy, journal=journal, now=now_utc())
     standing = after.standing
     say(f"\nApproved. The approval is in {options.report}")
-    tell(open_in_words(standing))
+    tell(open_in_words(standing, options.report))
     if standing.missing:
         say(f"Next: send it on: golive approve {options.report} --role {standing.missing[0].role or 'ROLE'}")
     elif standing.approved:

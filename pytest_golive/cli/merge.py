@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
         approving.replace(target, page)
     say(f"{into} has the approvals of {len(paths)} {'copies' if len(paths) > 1 else 'copy'}")
     tell(f"  left out  {one.who}: {one.reason}" for one in left)
-    tell(standing_in_words(whole.standing))
+    tell(standing_in_words(whole.standing, str(into)))
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_golive.approval import Policy, Standing
 from pytest_golive.cli.shared import load_settings, settings_path, trusted_keys
-from pytest_golive.cli.words import printable, say
+from pytest_golive.cli.words import named, printable, say
 from pytest_golive.errors import Misuse, RosterError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
             waiver = item["waiver"]
             by = ", ".join(waiver["approved_by"])
             yield f"  Waived: {item['title']}  [{item['id']}] until {waiver['until']}, by {by}: {waiver['reason']}"
+            yield f"          although {item['reason']}"
     for idle in golive.get("idle_waivers", ()):
         yield f"  Waiver without effect: [{idle['item']}] {idle['why']}"
     for notice in golive.get("notices", ()):
@@ -87,10 +88,10 @@ def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
     yield f"  evidence  sha256:{evidence}"
 
 
-def standing_in_words(standing: Standing) -> Iterator[str]:
+def standing_in_words(standing: Standing, page: str) -> Iterator[str]:
     """Who has signed, what was rejected, and who is missing."""
     yield from _signed_in_words(standing)
-    yield from open_in_words(standing)
+    yield from open_in_words(standing, page)
 
 
 def _signed_in_words(standing: Standing) -> Iterator[str]:
@@ -104,10 +105,10 @@ def _signed_in_words(standing: Standing) -> Iterator[str]:
             yield f"            DOES NOT COUNT: {one.aside}"
 
 
-def open_in_words(standing: Standing) -> Iterator[str]:
+def open_in_words(standing: Standing, page: str) -> Iterator[str]:
     """What was rejected, and who is missing."""
     for rejected in standing.rejected:
-        yield f"  REJECTED  {rejected.who}: {rejected.reason} ({rejected.hint})"
+        yield f"  REJECTED  {rejected.who}: {rejected.reason} ({named(rejected.hint, page)})"
     for missing in standing.missing:
         could = f" ({', '.join(missing.candidates)})" if missing.candidates else " (nobody on the roster who may still sign)"
         yield f"  missing   {missing.words}{could}"

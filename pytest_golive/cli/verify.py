@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_golive import approving, verifying
 from pytest_golive.cli.signing_off import keys_that_count, policy_here, report_in_words, standing_in_words, tell
-from pytest_golive.cli.words import printable, say
+from pytest_golive.cli.words import named, printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.signing import personal
 
@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     if settings is None and not options.roster:
         say("  note      there is no golive.yaml here: a quorum is asked only if the evidence asks for one")
     if found.standing is not None:
-        tell(standing_in_words(found.standing))
+        tell(standing_in_words(found.standing, options.report))
     if not found.holds:
-        say(f"What to do: {printable(found.hint).replace('REPORT', options.report)}")
+        say(f"What to do: {named(found.hint, options.report)}")
     return 0 if found.holds else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
@@ -17,6 +18,11 @@ def say(text: str) -> None:
 def printable(text: str) -> str:
     """The text with control and direction characters in the open: what is read must be what is meant."""
     return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+
+
+def named(text: str, page: str) -> str:
+    """The text with the page in the place of REPORT, so that a command in it can be copied."""
+    return printable(text).replace("REPORT", shlex.quote(printable(page)))
 
 
 def icon(symbol: str, plain: str = "") -> str:

@@ -105,9 +105,13 @@ def _found(environ: Mapping[str, str], roster: Roster, ask: AskPassphrase, now: 
     """The agent's one key that is on the roster, else the first such key file, else the session key if it may be."""
 
     def counts(public: PublicKey | None) -> bool:
-        held = public and roster.holder(public)
-        return held is not None and (now is None or held[1].valid_at(now))
+        held = roster.holder(public) if public else None
+        if held is not None and now is not None and not held[1].valid_at(now):
+            over.append(f"your key {held[1].public.fingerprint} is on the roster and does not count: {held[1].standing(now)}")
+            return False
+        return held is not None
 
+    over: list[str] = []
     told: list[str] = []
     holder = agent.agent(environ)
     if holder is not None:
@@ -131,5 +135,7 @@ def _found(environ: Mapping[str, str], roster: Roster, ask: AskPassphrase, now: 
             return _opened(path, ask)
     if session and (path := session_key_path(environ)).exists() and counts((own := session_key(path)).public):
         return own
+    if over:
+        raise KeyRefused(over[0], hint="name another key of yours with --key, or let somebody put it right on the roster")
     because = "".join(f"; {reason}" for reason in told)
     raise KeyRefused(f"your key is not on the roster: none in an ssh-agent or in ~/.ssh is{because}", hint=_NAME_ONE)

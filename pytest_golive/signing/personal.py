@@ -75,7 +75,7 @@ class Signed:
             if not self.key.valid_at(moment):
                 self._refuse(
                     f"the key {self.key.public.fingerprint} of {self.person.id} does not count at {moment.isoformat()}",
-                    f"see valid_from and valid_until on the roster; then {self.again}",
+                    f"see valid_from, valid_until and revoked on the roster; then {self.again}",
                 )
 
     def _refuse(self, message: str, hint: str = "") -> NoReturn:
@@ -120,7 +120,7 @@ def speaker(
     if not key.valid_at(now):
         raise StatementRejected(
             f"the key {signer.fingerprint} of {person.id} does not count at {now.isoformat()}",
-            hint="see valid_from and valid_until on the roster",
+            hint="see valid_from, valid_until and revoked on the roster",
         )
     fitting = [one for one in roles if one in person.roles and role in (None, one)]
     if not fitting:
@@ -166,7 +166,7 @@ def moment(value: Any) -> datetime:
 
 def length(time: timedelta) -> str:
     """A length of time, in days where it is whole days."""
-    return f"{time.days} days" if time.days and not time.seconds else str(time)
+    return f"{time.days} {'day' if time.days == 1 else 'days'}" if time.days and not time.seconds else str(time)
 
 
 def _digest(value: Any) -> dict[str, str]:

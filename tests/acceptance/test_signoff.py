@@ -378,6 +378,7 @@ def test_a_rejected_approval_is_told_and_stops_everything(office: Office, tmp_pa
     verify = office.golive("verify", str(forged))
     assert verify.status == 1
     assert "REJECTED" in verify.out
+    assert f"golive merge {forged} --drop-rejected" in verify.out
     assert "is not on the roster" in verify.out
     denied = office.golive("activate", str(forged), "--yes")
     assert denied.status == 1
@@ -385,7 +386,8 @@ def test_a_rejected_approval_is_told_and_stops_everything(office: Office, tmp_pa
     assert not office.project.marker.exists()
     merged = office.golive("merge", str(forged))
     assert merged.status == 1
-    assert "--drop-rejected" in merged.err
+    assert f"golive merge {forged} --drop-rejected" in merged.err
+    assert "REPORT" not in verify.out + denied.out + merged.err
     assert office.golive("merge", str(forged), "--drop-rejected").status == 0
     assert forged.read_bytes() == page
 
@@ -401,7 +403,9 @@ def test_damage_of_the_way_is_told_apart_and_mended(office: Office) -> None:
         assert verify.status == 1
         assert "transport-damaged, evidence intact" in verify.out
         assert f"golive repair {path}" in verify.out
-        assert "transport-damaged" in office.approve("ben", "operations", page=path).err
+        refused = office.approve("ben", "operations", page=path).err
+        assert "transport-damaged" in refused
+        assert f"golive repair {path}" in refused
         assert office.golive("repair", str(path)).status == 0
         assert path.read_bytes() == page
     assert "nothing to repair" in office.golive("repair", str(path)).err
@@ -619,6 +623,16 @@ def test_a_wrong_passphrase_signs_nothing(office: Office, tmp_path: Path, monkey
         assert "right" not in done.text
         assert (office.page.read_bytes() == before) is bool(status)
         assert len(done.err.splitlines()) == status
+
+
+def test_an_error_moves_no_terminal(office: Office) -> None:
+    """What is named in an error may come from anywhere; its control characters are spelled out."""
+    done = office.approve("ann", "qa", "--key", "agent:\x1b[31mred\u202e")
+    assert done.status == 1
+    assert "\\u001b[31mred\\u202e" in done.err
+    assert "\x1b" not in done.err
+    gone = office.approve("ann", "qa", page=Path("/nowhere/\x1b[31m.html"))
+    assert (gone.status, "\x1b" in gone.err, "No such file" in gone.err) == (1, False, True)
 
 
 def test_a_yes_at_the_terminal_is_asked_once(office: Office) -> None:

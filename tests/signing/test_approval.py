@@ -275,7 +275,7 @@ def test_an_approval_under_a_false_key_id_is_rejected(office: Office) -> None:
         ({"signed_at": NOW + timedelta(seconds=6)}, "still to come"),
         ({"expires": NOW}, "it expired at"),
         ({"expires": NOW - 2 * HOUR}, "before it was signed"),
-        ({"expires": NOW + 24 * HOUR}, "longer than the 1 days that an approval may have"),
+        ({"expires": NOW + 24 * HOUR}, "longer than the 1 day that an approval may have"),
     ],
 )
 def test_what_was_signed_otherwise_does_not_hold(office: Office, changes: dict[str, Any], words: str) -> None:

@@ -99,7 +99,7 @@ def test_a_refusal_says_who_and_what_to_do(office: Office) -> None:
     assert refused(lambda: ann.holds("operations", "ask Ben")) == ("ann does not hold the role 'operations'", "ask Ben")
     assert refused(lambda: ben.key_counts(NOW - TICK, NOW)) == (
         f"the key {office.hands['ben'].key.fingerprint} of ben does not count at {NOW.isoformat()}",
-        f"see valid_from and valid_until on the roster; then {AGAIN}",
+        f"see valid_from, valid_until and revoked on the roster; then {AGAIN}",
     )
 
 
@@ -198,6 +198,7 @@ def test_a_moment_has_its_zone_and_is_given_in_utc() -> None:
     ("time", "words"),
     [
         (timedelta(days=2), "2 days"),
+        (timedelta(days=1), "1 day"),
         (timedelta(days=1, hours=2), "1 day, 2:00:00"),
         (HOUR, "1:00:00"),
         (timedelta(0), "0:00:00"),
@@ -237,7 +238,7 @@ def test_who_would_sign_speaks_in_a_role_that_is_held_and_asked_for(office: Offi
         (
             lambda: speak("ben", ["operations"]),
             f"the key {office.hands['ben'].key.fingerprint} of ben does not count at {NOW.isoformat()}",
-            "see valid_from and valid_until on the roster",
+            "see valid_from, valid_until and revoked on the roster",
         ),
         (
             lambda: speak("mallory", ["qa"]),
