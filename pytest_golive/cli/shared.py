@@ -56,13 +56,13 @@ def operator_of(options: argparse.Namespace) -> str:
 
 
 @contextlib.contextmanager
-def journal_of(settings: Settings) -> Iterator[Journal]:
+def journal_of(settings: Settings, *, patience: float = 10.0) -> Iterator[Journal]:
     """The journal for one command, which tells whoever wants to be told at its end, however it ends."""
     from pytest_golive.journal import Journal
     from pytest_golive.notifying import Announcer
 
     announcer = Announcer(settings, os.environ)
-    journal = Journal(settings.resolve(settings.journal), announcer.hear)
+    journal = Journal(settings.resolve(settings.journal), announcer.hear, patience=patience)
     try:
         yield journal
     finally:

@@ -6,18 +6,21 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
-from pytest_golive import checklist, closing, quantities, standing, watching
+from pytest_golive import checklist, quantities, standing, watching
 from pytest_golive.cli.shared import journal_of, load_settings, redacted, trusted_keys
 from pytest_golive.cli.words import printable, say
 from pytest_golive.config import Settings
-from pytest_golive.errors import GoliveError, Misuse
+from pytest_golive.errors import GoliveError, JournalError, Misuse
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
 from pytest_golive.model import Outcome, Ruling, Severity
@@ -30,6 +33,10 @@ _STOPPING = 60.0
 """Seconds that a stop may take, its cancelling of orders included."""
 
 
+_RECORDING = 2.0
+"""Seconds that whoever keeps the journal locked may keep the marker from being taken back."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How often, and for how long."""
     parser.add_argument("--every", metavar="TIME", help="the rest between two rounds, such as 30s (default: watch.every)")
@@ -40,10 +47,13 @@ def run(options: argparse.Namespace) -> int:
     """Exit status 0 if the last round was clear, 1 if it was not."""
     watch = _Watch(options)
     rest = watch.rest
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, watch.end)
     _tell(f"Watching {len(watch.watched)} items every {rest:g} s; {watch.revoking} of them take the marker back when they fail.")
     for number in _rounds(options.rounds):
         if number:
-            threading.Event().wait(watch.rest)
+            watch.wait()
         watch.round()
     return 0 if watch.clear else 1
 
@@ -56,8 +66,24 @@ class _Watch:
         self.clear = False
         self._memory = Memory()
         self._broken = 0
+        self._acting = False
+        self._ending = threading.Event()
         self._answers = watching.Answers()
         self._read()
+
+    def end(self, number: int, frame: FrameType | None) -> None:
+        """End the watch; what a round has begun to take back is taken back first.
+
+        An exception that is raised inside of a finaliser is lost, so it is also remembered.
+        """
+        self._ending.set()
+        if not self._acting:
+            raise KeyboardInterrupt
+
+    def wait(self) -> None:
+        """Rest between two rounds; KeyboardInterrupt if the watch shall end."""
+        if self._ending.wait(self.rest):
+            raise KeyboardInterrupt
 
     def _read(self) -> None:
         """Settings, lists and keys as they are now: whoever activates anew with other ones is watched by these."""
@@ -77,32 +103,45 @@ class _Watch:
         try:
             self._read()
             seen, self._memory = self._judged()
-            self._broken = 0
+            seen = seen if seen.revokes else replace(seen, revokes=self._unread(now))
         except (GoliveError, OSError) as error:
             seen = self._blind(str(error), now)
         if self._state != before:
             _tell(f"{_clock(now)} {self._settings.path.name} or a checklist changed: {len(self.watched)} items are watched now")
+        self._acting = True
+        try:
+            told = self._act(seen, now)
+        finally:
+            self._acting = False
+        for line in (*_lines(seen), *told):
+            _tell(f"{_clock(now)} {printable(redacted(line))}")
+        if self._ending.is_set():
+            raise KeyboardInterrupt
+
+    def _act(self, seen: Round, now: datetime) -> tuple[str, ...]:
+        """What a round demands, and what there is to tell of it."""
         settings = self._settings
         self.clear = not self._broken and not self._memory.known
-        with journal_of(settings) as journal:
+        with journal_of(settings, patience=_RECORDING) as journal:
             told = self._follow(journal, seen, now)
             told += watching.announce(settings, self._keys, journal, now)
             try:
                 told += self._answers.note(standing.look(settings, os.environ, self._keys), journal, now)
             except (GoliveError, OSError) as error:
                 told += (f"nobody can say what the guard says: {error}",)
-        for line in (*_lines(seen), *told):
-            _tell(f"{_clock(now)} {printable(redacted(line))}")
+        return told
 
     def _judged(self) -> tuple[Round, Memory]:
         settings = self._settings
+        # the marker and not the journal: that may be locked, lost, or tell of another environment while real orders go
+        marker = standing.marker(settings, self._keys)
         surroundings = Surroundings(
             root=settings.root,
             environ=os.environ,
             now=lambda: datetime.now(UTC),
             redactor=Redactor.from_environment(os.environ),
             witnesses=settings.witnesses,
-            activated=closing.activated(settings),
+            activated=marker.timestamp if marker else None,
         )
         return watching.judge(
             watching.look(self._items, self.watched, surroundings),
@@ -119,6 +158,15 @@ class _Watch:
         return watching.blind(
             why, now, revokes=f"{patience} rounds in a row could not be had" if self._broken >= patience else ""
         )
+
+    def _unread(self, now: datetime) -> str:
+        """Why a journal that cannot be read revokes; it hides what happened, so it is borne as long as any blindness."""
+        try:
+            Journal(self._settings.resolve(self._settings.journal)).verify()
+        except JournalError as error:
+            return self._blind(str(error), now).revokes
+        self._broken = 0
+        return ""
 
     def _follow(self, journal: Journal, seen: Round, now: datetime) -> tuple[str, ...]:
         told = watching.enforce(self._settings, journal, seen, now, self._stop)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -210,9 +212,9 @@ def test_a_watch_outlives_its_terminal(live: Any, background: Any) -> None:
     until(process, "Real orders are PERMITTED")
     process.stdout.close()
     live.write("loss.json", "not json")
-    assert soon(lambda: "flag-daily-loss" in (live.root / "reports/watch.json").read_text())
+    assert soon(lambda: bool(json.loads((live.root / "reports/watch.json").read_text())["red"]))
     live.write("loss.json", LOSS.format(20))
-    assert soon(lambda: "flag-daily-loss" not in (live.root / "reports/watch.json").read_text())
+    assert soon(lambda: not json.loads((live.root / "reports/watch.json").read_text())["red"])
     live.write("loss.json", LOSS.format(700))
     assert soon(lambda: not live.marker.exists())
 
@@ -223,3 +225,55 @@ def soon(is_so: Callable[[], bool]) -> bool:
     while not is_so() and time.monotonic() < end:
         time.sleep(0.02)
     return is_so()
+
+
+WATCHED = FLAG.replace("flag-daily-loss", "flag-first-day") + "  window: 24h\n"
+
+
+def test_a_window_begins_with_the_marker_that_stands(live: Any) -> None:
+    """A red flag of the first 24 hours revokes although the journal was lost, or tells of another environment by now."""
+    live.checklist(item("one"), WATCHED)
+    live.write("loss.json", LOSS.format(700))
+    (live.root / "reports/journal.jsonl").unlink()
+    done = watch(live)
+    assert f"REVOKED {live.marker}" in done.text
+    assert not live.marker.exists()
+
+
+def test_a_journal_that_is_locked_or_altered_hides_no_red_flag(live: Any) -> None:
+    """The round that sees it red takes the marker back within seconds, whatever keeps it from being written down."""
+    live.write("loss.json", LOSS.format(700))
+    journal = live.root / "reports/journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"alice"', b'"mally"'))
+    with journal.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = watch(live)
+    assert "RED   Item flag-daily-loss" in done.text
+    assert "REVOKED, but" in done.text
+    assert not live.marker.exists()
+
+
+def test_a_journal_that_stays_unreadable_is_blindness(live: Any) -> None:
+    """Where all looks are green and the journal was altered, the third round in a row takes the marker back."""
+    journal = live.root / "reports/journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"alice"', b'"mally"'))
+    assert watch(live, rounds=2).status == 1
+    assert live.marker.exists()
+    done = watch(live, rounds=3)
+    assert "was altered" in done.text
+    assert not live.marker.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_watch_ends_when_it_is_told_to_and_not_before_it_has_revoked(live: Any, background: Any, number: int) -> None:
+    """A signal while the marker is being taken back waits for that; the signal is never lost, and the exit status is 130."""
+    live.settings(OPEN + "watch: {stops_on: [flag-*]}\non_stop: {cancel: [./slow.sh]}\n")
+    script = live.write("slow.sh", "#!/bin/sh\ntouch begun\nsleep 2\ntouch ended\n")
+    script.chmod(0o755)
+    live.write("loss.json", LOSS.format(700))
+    process = background(live)
+    assert soon(lambda: (live.root / "begun").exists())
+    process.send_signal(number)
+    assert process.wait(15) == 130
+    assert (live.root / "ended").exists()
+    assert not live.marker.exists()
