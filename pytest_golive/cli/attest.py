@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_golive import attesting, checklist, probes, quantities
-from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, load_settings
+from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, load_settings, redacted
 from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.journal import Journal
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         roll=roll,
         signer=signer,
         role=options.role,
-        comment=options.comment,
+        comment=redacted(options.comment),
         valid_for=_length(options.valid_for),
         now=now,
     )

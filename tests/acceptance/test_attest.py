@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pytest_golive.signing import dsse
 from tests.acceptance.conftest import OPEN, item
 from tests.signing.agents import Fake, Token, add, of_token, running
 from tests.signing.people import Hand, hand, person, roster
@@ -116,6 +117,19 @@ def test_what_would_not_be_believed_is_not_written(project: Any, alice: Hand, ar
     assert re.search(words, done.err), done.err
     assert "Traceback" not in done.text
     assert not (project.root / "attestations").exists()
+
+
+def test_a_secret_in_a_comment_is_signed_by_nobody(project: Any, alice: Hand) -> None:
+    """What is secret in this environment is taken out of the comment before it is shown, signed and kept beside the code."""
+    secret = "hunter2-correct-horse"
+    more = ("--comment", f"seen with {secret}", "--key", str(alice.path), "--yes")
+    done = project.golive("attest", "plan-walked", *more, env={"API_SECRET": secret})
+    assert done.status == 0, done.text
+    assert secret not in done.text
+    (kept,) = (project.root / "attestations").iterdir()
+    payload = dsse.strict_base64(json.loads(kept.read_text())["payload"])
+    assert b"seen with " in payload
+    assert secret.encode() not in payload
 
 
 def test_a_stranger_cannot_attest(project: Any, alice: Hand, tmp_path: Path) -> None:
