@@ -131,7 +131,7 @@ def activate(
         any_place=any_place,
         profiles=allowed_profiles,
         rungs={rung.profile: rung for rung in rungs},
-        past=lambda: ladder.past(journal.entries(), now),
+        past=lambda: ladder.past(journal.entries(), now, environment),
     )
     checks: list[CheckLine] = []
     for name, check in CHECKS.items():
@@ -204,6 +204,10 @@ def break_glass(
     first, second = glass.both(lines, roster, environment, now)
     reason, lasts = first.request.reason, first.request.lasts
     _checked(journal)
+    journal.mend(now)
+    # what no run has earned yet, two people in a hurry do not grant either
+    earned = ladder.permitted(journal.entries(), environment) | {ladder.ORDER[0]}
+    allowed_profiles = [profile for profile in allowed_profiles if profile in earned]
     with states.locked(str(state)):
         unsigned = Marker(
             timestamp=now,
@@ -277,10 +281,7 @@ def deactivate(*, marker: Path, state: Path, journal: Journal, reason: str, oper
 
 def _note_promotion(unsigned: Marker, journal: Journal) -> None:
     """Write down that a larger profile is permitted than ever before."""
-    before = max(
-        (ladder.highest(entry.detail.get("allowed_profiles", ())) for entry in journal.entries() if entry.event == ACTIVATED),
-        default=0,
-    )
+    before = max(0, ladder.highest(ladder.permitted(journal.entries(), unsigned.environment)))
     now = ladder.highest(unsigned.allowed_profiles)
     if now > before:
         detail = {

@@ -101,25 +101,45 @@ def _gated(checklist: Checklist, climbed: Sequence[Rung]) -> Checklist:
     return replace(checklist, items=items, departures=(*checklist.departures, *told))
 
 
-def past(entries: Iterable[Entry], now: datetime) -> Past:
-    """What the journal tells of the time before `now`."""
+def past(entries: Iterable[Entry], now: datetime, environment: str) -> Past:
+    """What the journal tells of the time before `now` in this environment; a broken glass earns nothing."""
     live = timedelta()
+    glasses: set[str] = set()
     began: datetime | None = None
     ends = now
     stopped: datetime | None = None
     for entry in entries:
+        if entry.detail.get("environment", environment) != environment:
+            continue
+        if entry.event == events.BREAK_GLASS:
+            glasses.add(str(entry.detail.get("activation_id")))
         if entry.event not in (events.ACTIVATED, events.DEACTIVATED, events.FAILED, events.STOPPED):
             continue
         if began is not None:
             live += max(timedelta(), min(entry.at, ends) - began)
             began = None
         if entry.event == events.ACTIVATED:
+            if str(entry.detail.get("activation_id")) in glasses:
+                continue
             began, ends = entry.at, datetime.fromisoformat(str(entry.detail["expires"]))
         elif entry.event == events.STOPPED or (entry.event == events.DEACTIVATED and entry.detail.get("stood")):
             stopped = entry.at
     if began is not None:
         live += max(timedelta(), min(now, ends) - began)
     return Past(live=live, calm=None if stopped is None else now - stopped)
+
+
+def permitted(entries: Iterable[Entry], environment: str) -> frozenset[str]:
+    """The profiles that passing runs have activated in this environment so far."""
+    found: set[str] = set()
+    glasses: set[str] = set()
+    for entry in entries:
+        if entry.event == events.BREAK_GLASS:
+            glasses.add(str(entry.detail.get("activation_id")))
+        elif entry.event == events.ACTIVATED and entry.detail.get("environment") == environment:
+            if str(entry.detail.get("activation_id")) not in glasses:
+                found.update(entry.detail.get("allowed_profiles", ()))
+    return frozenset(found)
 
 
 def unmet(rung: Rung, items: Mapping[str, Mapping[str, Any]], before: Past) -> str:

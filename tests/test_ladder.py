@@ -52,8 +52,23 @@ def until(hours: float) -> Mapping[str, Any]:
 )
 def test_only_permitted_time_counts(told: Any, live: float, calm: float | None) -> None:
     """An activation counts until it is taken back, replaced, stopped or over; a marker that was never written not at all."""
-    found = ladder.past(entries(*told), BEGAN + 10 * HOUR)
+    found = ladder.past(entries(*told), BEGAN + 10 * HOUR, "production")
     assert found == Past(live=live * HOUR, calm=None if calm is None else calm * HOUR)
+
+
+def test_another_environment_and_a_broken_glass_earn_nothing() -> None:
+    """Time in staging carries nothing in production, nor does an hour that two people granted without a passing run."""
+    staging, glass = {"environment": "staging"}, {"activation_id": "x", "environment": "production"}
+    told = entries(
+        (events.ACTIVATED, 0, {**staging, **until(9), "allowed_profiles": ["large"]}),
+        (events.STOPPED, 4, staging),
+        (events.BREAK_GLASS, 5, glass),
+        (events.ACTIVATED, 5, {**glass, **until(6), "allowed_profiles": ["medium"]}),
+        (events.ACTIVATED, 7, {"environment": "production", **until(8), "allowed_profiles": ["micro", "small"]}),
+    )
+    assert ladder.past(told, BEGAN + 10 * HOUR, "production") == Past(live=HOUR, calm=None)
+    assert ladder.past(told, BEGAN + 10 * HOUR, "staging").live == 4 * HOUR
+    assert ladder.permitted(told, "production") == {"micro", "small"}
 
 
 def seen(outcome: str = "passed", severity: str = "critical") -> Mapping[str, Any]:

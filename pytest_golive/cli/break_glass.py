@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pytest_golive import activation, closing, events, glass, quantities, worktree
+from pytest_golive import activation, closing, events, glass, ladder, quantities, standing, worktree
 from pytest_golive.cli.shared import (
     KEY_HELP,
     agreed,
@@ -23,6 +23,7 @@ from pytest_golive.cli.words import banner, printable, say
 from pytest_golive.config import Settings
 from pytest_golive.errors import ActivationDenied, Misuse, RosterError
 from pytest_golive.glass import Request, Word
+from pytest_golive.journal import Journal
 from pytest_golive.signing import roster as rosters
 from pytest_golive.signing.choice import choose
 from pytest_golive.signing.keys import Signer, session_key
@@ -130,10 +131,24 @@ def _refuse_in_vain(settings: Settings) -> None:
         raise ActivationDenied(
             f"activation_enabled is false in {settings.path.name}", hint="set it to true by hand, if you mean it"
         )
-    standing = [path for path in settings.stop_files if os.path.lexists(path)]
-    if standing:
+    stops = [path for path in settings.stop_files if os.path.lexists(path)]
+    if stops:
         raise ActivationDenied(
-            f"a stop stands: {standing[0]}", hint="a stop wins over everything: golive resume --reason '...' first"
+            f"a stop stands: {stops[0]}", hint="a stop wins over everything: golive resume --reason '...' first"
+        )
+
+    keys = trusted_keys(settings)
+    marker = standing.marker(settings, keys)
+    if marker is not None and not marker.break_glass and standing.look(settings, os.environ, keys).permitted:
+        raise ActivationDenied(
+            f"an activation after a passing run is in force until {marker.expires.isoformat()}, and this would replace it",
+            hint="there is no glass to break: see golive status",
+        )
+    earned = ladder.permitted(Journal(settings.resolve(settings.journal)).entries(), settings.environment)
+    if settings.default_profile not in {*earned, ladder.ORDER[0]}:
+        raise ActivationDenied(
+            f"the profile {settings.default_profile} was never activated after a passing run, and a broken glass permits no more",
+            hint=f"set default_profile: {ladder.ORDER[0]} for that time",
         )
 
 

@@ -55,7 +55,7 @@ def _told(settings: Settings, rung: Rung) -> bool:
     """Say how far this rung is, criterion by criterion; whether all of it is there."""
     now = datetime.now(UTC)
     say(f"\n{rung.profile} stands on:")
-    before = ladder.past(Journal(settings.resolve(settings.journal)).entries(), now)
+    before = ladder.past(Journal(settings.resolve(settings.journal)).entries(), now, settings.environment)
     early = ladder.too_early(rung, before)
     rulings = _rulings(settings, rung)
     for ruling in rulings:

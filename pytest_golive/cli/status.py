@@ -25,13 +25,14 @@ def run(options: argparse.Namespace) -> int:
     from pytest_golive import standing
 
     settings = load_settings(options)
-    seen = standing.look(settings, os.environ, trusted_keys(settings))
-    say(f"{icon('📊 ')}{settings.target.name.upper()} TRADING MODE STATUS")
+    keys = trusted_keys(settings)
+    seen = standing.look(settings, os.environ, keys)
+    say(f"{icon('📊 ')}{printable(settings.target.name.upper())} TRADING MODE STATUS")
     say(f"Current Mode: {mode_icon(seen.mode)}{seen.mode}")
     say("")
     say("Environment Settings:")
     for name, value in seen.switches:
-        say(f"  {name}: {value}")
+        say(f"  {name}: {printable(redacted(value))}")
     for path, present in seen.stops:
         say(f"  Emergency Stop File: {'PRESENT' if present else 'Not present'} ({path})")
         stop = stopping.look(Path(path)) if present else None
@@ -39,7 +40,12 @@ def run(options: argparse.Namespace) -> int:
             say(f"    stopped {line}")
     say("")
     say(f"Marker: {seen.marker}")
-    say(f"Real trading: {'PERMITTED' if seen.permitted else 'BLOCKED'}{f' - {seen.reason}' if seen.reason else ''}")
+    broken = standing.marker(settings, keys)
+    if broken is not None and broken.break_glass:
+        say(f"GLASS BROKEN by {', '.join(broken.approved_by)}: no run passed, and it ends at {broken.expires.isoformat()}")
+        say(f"  because {printable(redacted(broken.break_glass))}")
+    why = f" - {printable(redacted(seen.reason))}" if seen.reason else ""
+    say(f"Real trading: {'PERMITTED' if seen.permitted else 'BLOCKED'}{why}")
     for line in _waivers(settings):
         say(f"Waiver: {line}")
     return 0

@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
     watch = _Watch(options)
     rest = watch.rest
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, watch.end)
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, watch.end)
     _tell(f"Watching {len(watch.watched)} items every {rest:g} s; {watch.revoking} of them take the marker back when they fail.")
     for number in _rounds(options.rounds):
         if number:

@@ -133,6 +133,29 @@ def test_a_stop_and_the_switch_win_over_it(project: Any, people: dict[str, Path]
     assert "activation_enabled is false" in begin(project, people["ada"]).text
 
 
+def test_an_approved_activation_is_not_replaced(project: Any, people: dict[str, Path]) -> None:
+    """Where a passing run has activated and the guard permits, nobody shortens that by breaking the glass."""
+    project.checklist(item("one"))
+    assert project.gate().word == "GO"
+    stood = project.marker.read_bytes()
+    assert "an activation after a passing run is in force" in begin(project, people["ada"]).text
+    assert project.marker.read_bytes() == stood
+
+
+def test_it_permits_no_profile_that_no_run_has_earned(project: Any, people: dict[str, Path]) -> None:
+    """Whoever writes a larger profile into golive.yaml gets micro, and is told if that is not what the service runs with."""
+    large = "allowed_profiles: [micro, large]\nprofiles: {large: {needs: [one]}}\n"
+    project.settings(OPEN + large + "default_profile: large\n")
+    assert "the profile large was never activated after a passing run" in begin(project, people["ada"]).text
+    project.settings(OPEN + large)
+    done = second(project, begin(project, people["ada"]), people["ben"])
+    assert done.status == 0, done.text
+    assert 'allowed_profiles: ["micro"]' in project.marker.read_text()
+    told = project.golive("status").out
+    assert "GLASS BROKEN by Ada Roe (operations), Ben Roe (risk): no run passed" in told
+    assert f"because {REASON}" in told
+
+
 def test_a_word_is_about_one_request_for_some_minutes(project: Any, people: dict[str, Path]) -> None:
     """Words about two requests, a word that lay around, one for elsewhere, and an altered one do not add up."""
     roll = rosters.read(project.root / "golive.roster.toml")
