@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     path, policy, now = Path(options.report), policy_of(settings), now_utc()
     keys = keys_that_count(settings)
     opened = approving.open_page(approving.read(path), keys, policy, now)
-    tell(report_in_words(opened.golive, opened.report.evidence))
+    tell(report_in_words(opened.golive, opened.report.evidence, now))
     tell(standing_in_words(opened.standing, options.report))
     if policy.roster is None:
         raise Misuse(policy.trouble or "there is no roster here", hint=policy.hint or "docs/approvals.md shows one")

@@ -55,8 +55,8 @@ def tell(lines: Iterable[str]) -> None:
         say(printable(line))
 
 
-def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
-    """What is signed, as a person must read it before they do."""
+def report_in_words(golive: Mapping[str, Any], evidence: str, now: datetime) -> Iterator[str]:
+    """What is signed, as a person must read it before they do; `now` tells whether it is over."""
     decision, run, manifest = golive["decision"], golive["run"], golive["manifest"]
     items = golive["items"]
     demo = "   DEMO: this target trades no real money" if golive["target"]["demo"] else ""
@@ -84,8 +84,13 @@ def report_in_words(golive: Mapping[str, Any], evidence: str) -> Iterator[str]:
     dirty = {False: "clean", True: "NOT CLEAN: it differs from this commit"}.get(manifest["dirty"], "unknown")
     yield f"  commit    {manifest['commit'] or 'unknown'} ({dirty})"
     yield f"  made      {decision['at']} by {run['operator']} on {run['host']}"
-    yield f"  valid     until {decision['valid_until']}"
+    yield f"  valid     until {decision['valid_until']}{', and that is over' if is_over(golive, now) else ''}"
     yield f"  evidence  sha256:{evidence}"
+
+
+def is_over(golive: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a report is older than it is valid."""
+    return now >= datetime.fromisoformat(golive["decision"]["valid_until"])
 
 
 def standing_in_words(standing: Standing, page: str) -> Iterator[str]:
@@ -97,7 +102,8 @@ def standing_in_words(standing: Standing, page: str) -> Iterator[str]:
 def _signed_in_words(standing: Standing) -> Iterator[str]:
     for one in standing.believed:
         told = one.approval
-        yield f"  signed    {one.who}: {told.meaning} {told.signed_at.isoformat()}, until {told.expires.isoformat()}"
+        yield f"  signed    {one.who}: {told.meaning}"
+        yield f"            {told.signed_at.isoformat()}, until {told.expires.isoformat()}"
         yield f"            {one.key.fingerprint} {one.key.kind}"
         if told.comment:
             yield f"            {told.comment}"

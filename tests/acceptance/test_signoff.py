@@ -361,6 +361,14 @@ def test_a_no_go_and_a_rehearsal_cannot_be_approved(office: Office) -> None:
         pytest.fail("no incomplete page")
 
 
+def test_a_true_page_that_permits_nothing_says_so_in_its_first_line(project: Project) -> None:
+    """Verified means that the page is what was signed; whoever reads one line only is told that it is a NO-GO."""
+    assert project.gate(env={"READY": "no"}).word == "NO-GO"
+    page = project.reports()[-1]
+    verify = project.golive("verify", str(page))
+    assert (verify.status, verify.out.splitlines()[0]) == (0, f"VERIFIED  {page}, which says NO-GO")
+
+
 def test_a_rejected_approval_is_told_and_stops_everything(office: Office, tmp_path: Path) -> None:
     """A forged approval among good ones makes verify and activate say no; merging tells it, and leaves it out if asked."""
     from pytest_golive import report
@@ -479,8 +487,13 @@ def test_without_settings_a_page_is_judged_by_what_is_named(office: Office) -> N
     named = ["--key", "keys.pub", "--roster", "then.toml"]
     verify = away.golive("verify", str(page), *named)
     assert verify.status == 0, verify.text
-    assert "demanded, and there is no roster here" in away.golive("verify", str(page), "--key", "keys.pub").out
-    assert "it expired at" in away.golive("verify", str(page), *named, "--at", "2100-01-01T00:00Z").out
+    alone = away.golive("verify", str(page), "--key", "keys.pub").out
+    assert alone.count("demanded, and there is no roster here") == 1
+    assert f"golive verify {page} --roster FILE" in alone
+    late = away.golive("verify", str(page), *named, "--at", "2100-01-01T00:00Z").out
+    assert "it expired at" in late
+    assert late.splitlines()[0].endswith(", which is over")
+    assert ", and that is over\n" in late
     then = datetime.now(UTC).isoformat()
     assert away.golive("verify", str(page), *named, "--at", then).status == 0
     assert "still to come" in away.golive("verify", str(page), *named, "--at", "2020-01-01T00:00Z").out
