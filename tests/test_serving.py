@@ -630,6 +630,24 @@ def test_brackets_of_an_id_are_brackets() -> None:
     assert states(["health[*]"], page) == {"health[kraken]": "up"}
 
 
+def test_a_blind_watch_is_not_green(place: Place) -> None:
+    """A round that saw nothing has nothing red either, and is an alarm all the same."""
+    beat = place.root / "reports/watch.json"
+    for clear, blind in ((["one"], False), ([], True)):
+        beat.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "watched": len(clear), "red": [], "clear": clear}))
+        assert any("The watch is blind" in line for line in place.told["alarms"]) is blind
+        assert ("Blind:" in place.get("/")[2]) is blind
+
+
+def test_a_switch_says_where_it_was_read(start: Start) -> None:
+    """What this server was started with is not taken for what the process that trades has now."""
+    switch = '{live: "false", safe: "true"'
+    place = start(f"mode:\n  DRY_RUN: {switch}}}\n  DRY_RUN_2: {switch}, pid_file: desk.pid}}\n", environ={"DRY_RUN": "false"})
+    (place.root / "desk.pid").write_text(str(os.getpid()))
+    assert [(one["name"], one["lives"]) for one in place.told["guard"]["switches"]] == [("DRY_RUN", False), ("DRY_RUN_2", True)]
+    assert place.get("/")[2].count("at this server's start") == 1
+
+
 @pytest.mark.parametrize(("age", "silent"), [(0, False), (149, False), (151, True), (-59, False), (-61, True)])
 def test_a_watch_falls_silent(age: int, silent: bool) -> None:
     """Three rounds and a minute may be missing; a round from the future is as little worth as an old one."""

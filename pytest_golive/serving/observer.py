@@ -75,7 +75,8 @@ class Observer:
         keys = self._keys(settings)
         seen, marker = self._standing(settings, keys)
         found, newer = self._page.read(settings.resolve(settings.reports), keys)
-        guard, marked = status.of_guard(seen, marker, now, present=os.path.lexists(settings.marker))
+        living = {name for name, switch in settings.mode.items() if switch.pid_file}
+        guard, marked = status.of_guard(seen, marker, now, present=os.path.lexists(settings.marker), living=living)
         watch = status.of_watch(*_beat(settings.resolve(settings.reports) / BEAT), settings.watch.every, now)
         log = settings.serve.orders_log
         told: dict[str, Any] = {

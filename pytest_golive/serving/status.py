@@ -7,7 +7,7 @@ has looked at lately, a pattern that matches nothing and a watch that fell silen
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,13 +32,18 @@ SILENT = 3
 _WORDS_KEPT = 6
 
 
-def of_guard(seen: Standing, marker: Marker | None, now: datetime, *, present: bool) -> tuple[Fields, Fields]:
-    """What the guard says with its switches, and what the marker says if it can be believed."""
+def of_guard(
+    seen: Standing, marker: Marker | None, now: datetime, *, present: bool, living: Collection[str]
+) -> tuple[Fields, Fields]:
+    """What the guard says with its switches, and what the marker says if it can be believed.
+
+    `living` are the switches that are read in the process that trades; the others are what this server was started with.
+    """
     told = {
         "mode": seen.mode,
         "permitted": seen.permitted,
         "reason": seen.reason,
-        "switches": [{"name": name, "value": value} for name, value in seen.switches],
+        "switches": [{"name": name, "value": value, "lives": name in living} for name, value in seen.switches],
     }
     return told, {"present": present, "believed": marker is not None, **({} if marker is None else _marker(marker, now))}
 
@@ -158,6 +163,8 @@ def of_watch(beat: Mapping[str, Any] | None, trouble: str, every: float, now: da
     return {
         "present": True,
         "silent": silent,
+        # a round that could not be had watches nothing, and has nothing red for that very reason
+        "blind": not red and not clear,
         "trouble": "",
         "at": at,
         "age_seconds": int(age),
@@ -296,6 +303,8 @@ def alarms(told: Fields) -> list[str]:
         found.append(f"Approvals: {told['approvals']['line']}")
     if watch["present"] and watch["silent"]:
         found.append(f"The watch is silent: its newest round was at {_when(watch['at'])}")
+    elif watch["present"] and watch["blind"]:
+        found.append("The watch is blind: its newest round saw nothing clear")
     elif guard["permitted"] and not watch["present"]:
         found.append(f"Nobody watches: {watch['trouble']}")
     if watch["red"]:

@@ -165,7 +165,10 @@ def test_axe_finds_nothing(browser: Chromium, shown: tuple[str, Served], path: s
         "axe.run(document).then(found => [found.violations.map(one => [one.id, one.nodes[0].html]), found.passes.length])"
     )
     fits = tab.ask("document.documentElement.scrollWidth <= innerWidth")
+    title = tab.ask("document.querySelector('h1').innerText.split('\\n')[0]")
     tab.close()
+    # an error page would be accessible too
+    assert title == ("Stop all real trading?" if path == "/stop" else {"green": "LIVE", "red": "STOPPED"}[shown[0]])
     assert found == []
     assert held > 10
     assert fits
