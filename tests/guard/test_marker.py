@@ -258,6 +258,7 @@ def refusal(act: Callable[[], object]) -> str:
         (lambda content: content[: content.index(LINE)], "the marker is not signed"),
         (lambda content: content[:-1], "the marker is cut short"),
         (lambda content: content + b"x\n", "the signatures of the marker are malformed"),
+        (lambda content: content + LINE, "the signatures of the marker are malformed"),
         (lambda content: content.replace(b'- "', b'- "='), "the signatures of the marker are malformed"),
         (
             lambda content: content.replace(b"counter: 7", b"counter: 8"),
