@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shlex
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from pytest_golive import bounded, events, stopping
+from pytest_golive.cli import words
 from pytest_golive.cli.shared import settings_path
-from pytest_golive.cli.words import banner, printable, say
+from pytest_golive.cli.words import printable
 from pytest_golive.errors import GoliveError
 from pytest_golive.stopping import Put
 
@@ -48,25 +50,27 @@ def run(options: argparse.Namespace) -> int:
     reason, operator = _clean(" ".join([options.reason, *options.words]).strip()), _operator(options)
     done = stopping.stop(place.files, reason=reason, operator=operator, now=now)
     held = any(one.stops for one in done) and place.certain
-    banner("REAL TRADING IS STOPPED" if held else "REAL TRADING IS NOT STOPPED BY A FILE" if not done else "LOOK AGAIN")
+    _say("=" * words.WIDTH)
+    _say("REAL TRADING IS STOPPED" if held else "REAL TRADING IS NOT STOPPED BY A FILE" if not done else "LOOK AGAIN")
+    _say("=" * words.WIDTH)
     for one in done:
-        say(f"  {_told(one)}")
+        _say(f"  {_told(one)}")
     for line in place.trouble:
-        say(f"  {printable(line)}")
+        _say(f"  {printable(line)}")
     taken = "" if held or place.settings is None else _last_resort(place.settings, reason, operator, now)
     if taken:
-        say(f"  {taken}")
+        _say(f"  {taken}")
     if place.settings is not None:
         try:
             _record_and_cancel(place.settings, done, reason, operator, now)
         except KeyboardInterrupt:
-            say("  interrupted: the stop stands, but the journal may not have it, and open orders may not be cancelled")
+            _say("  interrupted: the stop stands, but the journal may not have it, and open orders may not be cancelled")
         except Exception as error:  # noqa: BLE001 - the stop stands, whatever comes after it
-            say(f"  what comes after the stop failed: {printable(_clean(f'{type(error).__name__}: {error}'))}")
+            _say(f"  what comes after the stop failed: {printable(_clean(f'{type(error).__name__}: {error}'))}")
     if not held:
         _say_by_hand(place, done)
         return 1
-    say("\nIt stays so over restarts. To go on: golive resume --reason '...'")
+    _say("\nIt stays so over restarts. To go on: golive resume --reason '...'")
     return 0
 
 
@@ -170,6 +174,12 @@ def _operator(options: argparse.Namespace) -> str:
         return f"uid-{os.getuid()}"
 
 
+def _say(line: str) -> None:
+    """Tell it, if anybody can hear: a terminal that is gone, or a full disk, keeps no order from being cancelled."""
+    with contextlib.suppress(OSError, ValueError):
+        words.say(line)
+
+
 def _told(one: Put) -> str:
     word = "made" if one.made else "stood there already" if one.stood else "NOT MADE"
     return printable(f"{one.path}: {word}{f' - {one.note}' if one.note else ''}")
@@ -208,7 +218,7 @@ def _record_and_cancel(settings: Settings, done: Sequence[Put], reason: str, ope
         if any(one.stops for one in done):
             _record(journal, events.STOPPED, {**told, "at": now})
         if not settings.on_stop.cancel:
-            say("  open orders: nothing is declared that cancels them (on_stop.cancel); cancel them at the exchange by hand")
+            _say("  open orders: nothing is declared that cancels them (on_stop.cancel); cancel them at the exchange by hand")
             return
         ended = bounded.run(settings.on_stop.cancel, folder=settings.root, environ=os.environ, seconds=settings.on_stop.timeout)
         _say_cancelled(ended)
@@ -219,18 +229,18 @@ def _record_and_cancel(settings: Settings, done: Sequence[Put], reason: str, ope
 def _record(journal: Journal, event: str, detail: Mapping[str, object]) -> None:
     trouble = _bounded(lambda: journal.append(event, detail, datetime.now(UTC)))
     if trouble:
-        say(f"  the journal has no record of it: {printable(trouble)}")
+        _say(f"  the journal has no record of it: {printable(trouble)}")
 
 
 def _say_cancelled(ended: bounded.Ended) -> None:
     lines = [printable(_clean(line)) for line in ended.said.splitlines() if line.strip()]
     if ended.good:
-        say(f"  open orders: cancelled{f' - {lines[-1]}' if lines else ''}")
+        _say(f"  open orders: cancelled{f' - {lines[-1]}' if lines else ''}")
         return
     why = printable(ended.trouble or f"exit {ended.exit}")
-    say(f"  open orders: NOT ALL CANCELLED ({why}); cancel them at the exchange by hand")
+    _say(f"  open orders: NOT ALL CANCELLED ({why}); cancel them at the exchange by hand")
     for line in lines[-5:]:
-        say(f"    {line}")
+        _say(f"    {line}")
 
 
 def _bounded(action: Callable[[], object]) -> str:
@@ -251,11 +261,11 @@ def _bounded(action: Callable[[], object]) -> str:
 
 
 def _say_by_hand(place: _Place, done: Sequence[Put]) -> None:
-    say("\nDo this by hand, now, each line until one works:")
+    _say("\nDo this by hand, now, each line until one works:")
     for one in done:
-        say(f"  touch -- {shlex.quote(str(one.path))}   (as root, or as the owner of its folder)")
+        _say(f"  touch -- {shlex.quote(str(one.path))}   (as root, or as the owner of its folder)")
     if not done:
-        say("  golive stop --file /the/path/that/the/service/looks/for/EMERGENCY_STOP")
+        _say("  golive stop --file /the/path/that/the/service/looks/for/EMERGENCY_STOP")
     if place.settings is not None:
-        say(f"  rm -- {shlex.quote(str(place.settings.marker))}")
-    say("  end the service's process by its recorded pid, and revoke its key at the exchange")
+        _say(f"  rm -- {shlex.quote(str(place.settings.marker))}")
+    _say("  end the service's process by its recorded pid, and revoke its key at the exchange")

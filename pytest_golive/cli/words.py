@@ -10,7 +10,9 @@ WIDTH = 80
 
 
 def say(text: str) -> None:
-    """Print a line, whatever the terminal can show."""
+    """Print a line, whatever the terminal can show; where there is no output at all, to nobody."""
+    if sys.stdout is None:
+        return
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -28,7 +30,7 @@ def named(text: str, page: str) -> str:
 def icon(symbol: str, plain: str = "") -> str:
     """A symbol where the terminal can show it; the words beside it carry the meaning."""
     try:
-        symbol.encode(sys.stdout.encoding or "ascii")
+        symbol.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         return plain
     return symbol

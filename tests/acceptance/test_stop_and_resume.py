@@ -222,6 +222,20 @@ def test_an_impatient_operator_does_not_undo_it(project: Project, number: int) -
     assert (project.root / "EMERGENCY_STOP").exists()
 
 
+@pytest.mark.parametrize("out", [">/dev/full", ">&-", ">&- 2>&-"])
+def test_a_stop_needs_nobody_to_hear_it(project: Project, out: str) -> None:
+    """Without a terminal or with a full disk behind it the stop is made, journalled, and open orders are cancelled."""
+    project.settings(OPEN + "on_stop: {cancel: [touch, cancelled]}\n")
+    command = ["sh", "-c", f'exec "$@" {out}', "sh", sys.executable, "-u", "-m", "pytest_golive.cli", "stop", "--reason", "fire"]
+    done = subprocess.run(
+        command, cwd=project.root, env=project.environ, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert (project.root / "EMERGENCY_STOP").exists()
+    assert (project.root / "cancelled").exists()
+    assert [one["reason"] for one in journal(project, "stopped")] == ["fire"]
+
+
 def test_a_person_resumes(live: Project, person: Callable[..., Path]) -> None:
     """The person is shown the stop, signs, and the file is gone; the journal holds what was signed, and orders may go again."""
     key = person(extra=QUORUM)
