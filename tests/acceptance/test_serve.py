@@ -18,13 +18,14 @@ from pytest_golive.journal import Journal
 from tests.acceptance.conftest import Project
 from tests.serving import TOKEN, Served, served, served_by
 
+SECRET = "hunter2-hunter2-hunter2"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "serve.md"
 
 
 @pytest.fixture
 def page(live: Project) -> Iterator[Served]:
     """The status page of an activated project, with an emergency stop."""
-    with served(live.root, {**live.environ, "GOLIVE_SERVE_TOKEN": TOKEN}) as started:
+    with served(live.root, {**live.environ, "GOLIVE_SERVE_TOKEN": TOKEN, "API_SECRET": SECRET}) as started:
         yield started
 
 
@@ -66,10 +67,12 @@ def test_the_log_has_one_line_for_each_request(page: Served, live: Project) -> N
     """What was asked is logged without its query, and no secret ever is."""
     page.get("/stop?token=" + TOKEN)
     page.stop(once=page.once(), token=TOKEN + "x")
+    page.get(f"/{SECRET}")
     log = page.end()
-    assert len(log) == 3
+    assert len(log) == 4
     assert '"GET /stop" 200' in log[0]
     assert '"POST /stop" 403' in log[2]
+    assert '"GET /[redacted]" 404' in log[3]
     assert TOKEN not in "\n".join(log)
 
 
