@@ -66,6 +66,18 @@ def chosen(items: Sequence[Item], phases: Sequence[Phase], patterns: Sequence[st
     return found
 
 
+def refuse_idle_breaker(settings: Settings, watched: Sequence[Item]) -> None:
+    """Misuse for a circuit breaker that could never stop anything."""
+    for pattern in settings.watch.stops_on:
+        if not any(can_revoke(item) and fnmatchcase(item.id, pattern) for item in watched):
+            raise Misuse(
+                f"no critical item that is watched matches {pattern}: this circuit breaker could stop nothing",
+                hint="correct watch.stops_on in golive.yaml",
+            )
+    if settings.watch.stops_on and not settings.stop_files:
+        raise Misuse("watch.stops_on is set, and no stop file is named", hint="name one under stops in golive.yaml")
+
+
 def can_revoke(item: Item) -> bool:
     """Whether a failure of this item takes the marker back: it is critical, and a machine answers it."""
     return item.severity is Severity.CRITICAL and item.kind != Attestation.word

@@ -92,6 +92,7 @@ class _Watch:
         lists = checklist.load(paths, root=Path.cwd(), **settings.variables)
         items = tuple(item for one in lists for item in one.items)
         watched = watching.chosen(items, settings.watch.phases, settings.watch.items)
+        watching.refuse_idle_breaker(settings, watched)
         rest, keys = _rest(self._options.every, settings), trusted_keys(settings)
         self._settings, self._items, self.watched, self.rest, self._keys = settings, items, watched, rest, keys
         self.revoking = sum(watching.can_revoke(item) for item in watched)

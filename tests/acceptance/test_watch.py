@@ -277,3 +277,18 @@ def test_a_watch_ends_when_it_is_told_to_and_not_before_it_has_revoked(live: Any
     assert process.wait(15) == 130
     assert (live.root / "ended").exists()
     assert not live.marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("watch: {stops_on: [flag-*, no-such-*]}\n", "no critical item that is watched matches no-such-*"),
+        ("stops: []\nwatch: {stops_on: [flag-*]}\n", "no stop file is named"),
+    ],
+)
+def test_a_circuit_breaker_that_could_stop_nothing_is_refused(idle: Any, settings: str, told: str) -> None:
+    """A misspelt pattern, or a breaker without a stop file, is a mistake and not a quiet watch."""
+    idle.settings(OPEN + settings)
+    done = watch(idle)
+    assert done.status == 1
+    assert told in done.text
