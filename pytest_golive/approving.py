@@ -90,7 +90,12 @@ def draft(
             f"your key {signer.fingerprint} is not on the roster",
             hint="name another key with --key, or let somebody add yours to the roster",
         )
-    person = held[0]
+    person, key = held
+    if not key.valid_at(now):
+        raise ApprovalRejected(
+            f"your key {signer.fingerprint} does not count: {key.standing(now)}",
+            hint="name another key of yours with --key, or let somebody put it right on the roster",
+        )
     if role not in person.roles:
         raise ApprovalRejected(f"{person.id} does not hold the role {role!r}", hint=f"you hold: {', '.join(person.roles)}")
     quorum = policy.quorum

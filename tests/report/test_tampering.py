@@ -329,6 +329,16 @@ def test_a_role_that_is_not_held_and_a_key_of_nobody_are_refused(desk: Desk) -> 
         desk.draft(desk.page(), "mallory", "qa")
 
 
+def test_a_key_that_is_over_is_told_before_anybody_signs(desk: Desk) -> None:
+    """Named or found: whoever signs with a revoked key is not asked first and refused afterwards."""
+    line = people.person("ann", ["qa"], desk.hands["ann"].line, more=f", revoked = {(NOW - timedelta(hours=1)).isoformat()}")
+    text = people.roster(line, people.person("ben", ["qa", "operations"], desk.hands["ben"].line))
+    over = replace(desk, policy=replace(desk.policy, roster=roster.parse(text.encode(), "roster")))
+    with pytest.raises(ApprovalRejected, match="does not count: revoked at") as refused:
+        over.draft(desk.page(), "ann", "qa")
+    assert "--key" in refused.value.hint
+
+
 def test_an_approval_counts_whatever_json_a_page_could_hold(desk: Desk, page: bytes) -> None:
     """What is no approval at all in the list of approvals is a no of three answers and never a crash."""
     for junk in ("{}", "[]", "null", '{"payload":"e30="}', json.dumps({"payload": "!", "signatures": []})):
