@@ -6,9 +6,11 @@ commit rest on this, so that the two can never disagree on what a clean tree is.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,17 +39,26 @@ class Tree:
 def digest_of_files(files: Iterable[Path], root: Path) -> str:
     """One digest over the names and the bytes of these files; a file that cannot be read counts as what it says instead.
 
-    Names below `root` count from there, so that two checkouts of the same bytes agree.
+    Names below `root` count from there, so that two checkouts of the same bytes agree. A link to a pipe or to a device, which
+    has no end, is never read.
     """
     seen = []
     for path in sorted(set(files)):
         try:
-            with path.open("rb") as stream:
+            with open(path, "rb", opener=_regular) as stream:
                 told = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             told = f"unreadable: {error.strerror}"
         seen.append([str(path.relative_to(root) if path.is_relative_to(root) else path), told])
     return canonical.digest(seen)
+
+
+def _regular(path: str, flags: int) -> int:
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def look_at_tree(folder: Path, *, beside: Sequence[Path] = ()) -> Tree:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,14 @@ def test_files_are_digested_with_their_names(tmp_path: Path) -> None:
     two.write_text("x")
     digests = {digest_of_files(files, tmp_path) for files in ([one], [two], [one, two], [], [tmp_path / "gone.py"])}
     assert len(digests) == 5
+
+
+def test_what_has_no_end_is_not_read(repo: Path) -> None:
+    """A link to a device or to a pipe, which git does not know, makes the tree dirty and keeps nobody waiting."""
+    os.mkfifo(repo.parent / "pipe")
+    (repo / "endless").symlink_to("/dev/zero")
+    (repo / "waiting").symlink_to(repo.parent / "pipe")
+    looking = "from pathlib import Path; from pytest_golive.worktree import look_at_tree; print(look_at_tree(Path()))"
+    told = subprocess.run([sys.executable, "-c", looking], cwd=repo, capture_output=True, text=True, timeout=20, check=True)
+    assert "dirty=True, changes='" in told.stdout
+    assert "unknown" not in told.stdout
