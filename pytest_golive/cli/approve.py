@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_golive import approving, quantities
 from pytest_golive.cli.shared import KEY_HELP, agreed, ask_passphrase, journal_of, load_settings, redacted
 from pytest_golive.cli.signing_off import keys_that_count, now_utc, open_in_words, report_in_words, standing_in_words, tell
-from pytest_golive.cli.words import say
+from pytest_golive.cli.words import named, printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.signing.approval import Approval
 from pytest_golive.signing.choice import choose
@@ -54,12 +54,12 @@ def run(options: argparse.Namespace) -> int:
         line = approving.seal(made, signer=signer)
         after = approving.put(path, made, line, keys=keys, policy=policy, journal=journal, now=now_utc())
     standing = after.standing
-    say(f"\nApproved. The approval is in {options.report}")
+    say(f"\nApproved. The approval is in {printable(options.report)}")
     tell(open_in_words(standing, options.report))
     if standing.missing:
-        say(f"Next: send it on: golive approve {options.report} --role {standing.missing[0].role or 'ROLE'}")
+        say(named(f"Next: send it on: golive approve REPORT --role {standing.missing[0].role or 'ROLE'}", options.report))
     elif standing.approved:
-        say(f"Next: golive activate {options.report}")
+        say(named("Next: golive activate REPORT", options.report))
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_golive import approving
 from pytest_golive.cli.shared import load_settings
 from pytest_golive.cli.signing_off import keys_that_count, now_utc, standing_in_words, tell
-from pytest_golive.cli.words import say
+from pytest_golive.cli.words import printable, say
 from pytest_golive.errors import Misuse
 from pytest_golive.signoff import policy_of
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             [approving.read(path) for path in paths], keys_that_count(settings), policy, now, drop=options.drop_rejected
         )
         approving.replace(target, page)
-    say(f"{into} has the approvals of {len(paths)} {'copies' if len(paths) > 1 else 'copy'}")
+    say(f"{printable(str(into))} has the approvals of {len(paths)} {'copies' if len(paths) > 1 else 'copy'}")
     tell(f"  left out  {one.who}: {one.reason}" for one in left)
     tell(standing_in_words(whole.standing, str(into)))
     return 0

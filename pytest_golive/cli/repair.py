@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_golive import approving, verifying
 from pytest_golive.cli.shared import load_settings, settings_path
 from pytest_golive.cli.signing_off import keys_that_count
-from pytest_golive.cli.words import say
+from pytest_golive.cli.words import printable, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,5 +23,5 @@ def run(options: argparse.Namespace) -> int:
     path = Path(options.report).resolve()
     with approving.alone_in(path.parent):
         approving.replace(path, verifying.repaired(approving.read(path), keys_that_count(settings, options.key)))
-    say(f"{options.report} is again what was signed, byte for byte")
+    say(f"{printable(options.report)} is again what was signed, byte for byte")
     return 0

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     settings, policy = policy_here(options, verifying.environment_of(page))
     found = verifying.examine(page, keys_that_count(settings, options.key), policy, now)
     as_of = f" as of {now.isoformat()}" if options.at else ""
-    say(f"{'VERIFIED' if found.holds else 'NOT VERIFIED'}  {options.report}{as_of}{_but(found.golive, now)}")
+    say(f"{'VERIFIED' if found.holds else 'NOT VERIFIED'}  {printable(options.report)}{as_of}{_but(found.golive, now)}")
     for answer in found.answers:
         say(f"  {'yes' if answer.ok else 'NO '} {answer.name:9} {printable(answer.line)}")
     if found.golive:

@@ -644,6 +644,12 @@ def test_an_error_moves_no_terminal(office: Office) -> None:
     assert done.status == 1
     assert "\\u001b[31mred\\u202e" in done.err
     assert "\x1b" not in done.err
+    odd = office.copy("a page\x1b[31m.html")
+    for done in (office.approve("ann", "qa", page=odd), office.golive("verify", str(odd)), office.golive("merge", str(odd))):
+        assert "\x1b" not in done.text
+        assert "\\u001b[31m.html" in done.text
+    plain = office.copy("a page.html")
+    assert f"golive approve '{plain}' --role operations" in office.approve("ann", "qa", page=plain).out
     gone = office.approve("ann", "qa", page=Path("/nowhere/\x1b[31m.html"))
     assert (gone.status, "\x1b" in gone.err, "No such file" in gone.err) == (1, False, True)
 
