@@ -14,11 +14,12 @@ from typing import final
 
 from pytest_golive import canonical, events, probes, quantities, waiving
 from pytest_golive.comparison import Earlier
-from pytest_golive.errors import Misuse, WaiverRejected
+from pytest_golive.errors import GoliveError, Misuse, WaiverRejected
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
 from pytest_golive.model import Checklist, Item, Outcome
 from pytest_golive.probes.attestation import stem_of
+from pytest_golive.probes.paths import read
 from pytest_golive.signing import dsse, waiver
 from pytest_golive.signing.keys import Signer
 from pytest_golive.signing.roster import Roster
@@ -91,7 +92,13 @@ def draft(
         signed_at=now,
         until=until,
     )
-    return Draft(item=item, waived=waived, path=folder / f"{stem_of(item.id)}.{person.id}.json")
+    path = folder / f"{stem_of(item.id)}.{person.id}.json"
+    if (elsewhere := _environment_of(path, roster)) not in ("", rules.environment):
+        raise Misuse(
+            f"{path} is what {person.id} accepted in {elsewhere}, and it would be lost",
+            hint="give each environment a folder of its own: waivers: in golive.yaml",
+        )
+    return Draft(item=item, waived=waived, path=path)
 
 
 def seal(made: Draft, *, signer: Signer, roster: Roster, rules: Rules, row: Sequence[Span], now: datetime) -> bytes:
@@ -162,6 +169,14 @@ def seen_in(before: Earlier | None, identity: str) -> tuple[str, ...]:
 def demand_digest(item: Item) -> str:
     """The digest that the waiver is bound to, as people compare it."""
     return f"sha256:{item.demand or canonical.sha256(b'')}"
+
+
+def _environment_of(path: Path, roster: Roster) -> str:
+    """For which environment the waiver in this file is; empty if there is none that somebody on the roster signed."""
+    try:
+        return waiver.open_waiver(read(str(path), waiving.MAX_FILE), roster)[0].environment
+    except GoliveError:
+        return ""
 
 
 def _only_role(may: Sequence[str], held: Sequence[str]) -> str:

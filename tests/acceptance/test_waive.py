@@ -214,6 +214,20 @@ def test_renewing_does_not_prolong_beyond_the_cap(project: Any, carol: Hand) -> 
     assert waive(project, alice, until="14d").status == 0
 
 
+def test_a_waiver_of_another_environment_is_not_overwritten(project: Any, carol: Hand) -> None:
+    """What a person accepted in production is not lost because they accept the same in staging from the same folder."""
+    assert waive(project, carol).status == 0
+    before = (project.root / "waivers" / "one.carol.json").read_bytes()
+    text = (project.root / "golive.yaml").read_text()
+    project.write("staging.yaml", f"environment: staging\nsignoff: {{waiver_roles: [risk]}}\n{text}")
+    done = waive(project, carol, "one", "--config", "staging.yaml")
+    assert done.status == 1, done.text
+    assert "accepted in production, and it would be lost" in done.err
+    assert (project.root / "waivers" / "one.carol.json").read_bytes() == before
+    project.write("staging.yaml", f"environment: staging\nwaivers: other\nsignoff: {{waiver_roles: [risk]}}\n{text}")
+    assert waive(project, carol, "one", "--config", "staging.yaml").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
