@@ -170,6 +170,7 @@ def activate(
         )
         _note_promotion(unsigned, journal)
         _write(unsigned, signer, journal, marker)
+        _overtake(state, unsigned.counter)
     return Activation(
         marker=marker,
         activation_id=unsigned.activation_id,
@@ -236,6 +237,7 @@ def break_glass(
         }
         journal.append(BREAK_GLASS, detail, now)
         _write(unsigned, signer, journal, marker)
+        _overtake(state, unsigned.counter)
     return Activation(
         marker=marker, activation_id=unsigned.activation_id, counter=unsigned.counter, expires=unsigned.expires, checks=()
     )
@@ -317,6 +319,15 @@ def _write(unsigned: Marker, signer: Signer, journal: Journal, path: Path) -> No
         told = f"the marker {path} cannot be written: {error.strerror or error}"
         journal.append(FAILED, {"activation_id": unsigned.activation_id, "reason": told}, unsigned.timestamp)
         raise GoliveError(told, hint=f"let this user write the folder {path.parent}, then activate again") from error
+
+
+def _overtake(state: Path, counter: int) -> None:
+    """Let every guard know of the new counter, so that the marker before cannot be put back; the caller holds the lock.
+
+    A guard that cannot read or write its memory refuses, so what fails here permits nothing.
+    """
+    with contextlib.suppress(TrustError):
+        states.raise_locked(str(state), states.State(highest=counter))
 
 
 def _commit(tree: Mapping[str, Any]) -> str:

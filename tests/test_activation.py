@@ -620,6 +620,15 @@ def test_a_long_journal_is_read_before_the_memory_is_locked(place: Place, monkey
     assert sum(waiting) < 10
 
 
+def test_an_overtaken_marker_that_is_put_back_counts_for_no_guard(place: Place) -> None:
+    """After a renewal the marker before permits nothing, though no guard has asked in between."""
+    place.activate()
+    old = place.marker.read_bytes()
+    assert place.activate().counter == 2
+    place.marker.write_bytes(old)
+    assert "activation 1 was overtaken by activation 2" in place.guard().allows().reason
+
+
 def test_a_broken_journal_leaves_the_seen_counter_spent(place: Place) -> None:
     """Where the journal cannot be read, what the guard has honoured is spent all the same: the same file permits nothing."""
     place.activate()
@@ -712,6 +721,7 @@ def test_a_stop_is_not_held_up_by_a_full_disk(place: Place, broken: str) -> None
         place.journal.path.unlink()
         place.journal.path.mkdir()
     else:
+        place.state.unlink()
         place.state.mkdir()
     with pytest.raises(GoliveError, match="is gone, but") as caught:
         place.deactivate()
