@@ -7,14 +7,13 @@ Addresses carry tokens; so golive.yaml names only the variables of the environme
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, final
 
 from pytest_golive import events
+from pytest_golive.courier import Letter, dispatch
 from pytest_golive.errors import JournalError, MissingExtra
 from pytest_golive.journal import Entry, Journal
 from pytest_golive.redaction import Redactor
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 _TOLD = ("reason", "reasons", "check", "operator", "person", "environment", "expires", "marker", "report")
 """The parts of a record that a message repeats, in this order."""
 
-Send = Callable[[str, str, str], bool]
-"""Address, title and body to whether it was delivered."""
+Deliver = Callable[[Sequence[Letter], float], Mapping[int, str]]
+"""Letters and seconds to why each did not arrive, by its number."""
 
 
 @final
@@ -64,7 +63,7 @@ class Announcer:
         if told is not None and told.event in self._settings.notify.on:
             self._heard.append(told)
 
-    def send(self, journal: Journal, now: datetime, deliver: Send | None = None) -> Sequence[str]:
+    def send(self, journal: Journal, now: datetime, deliver: Deliver = dispatch) -> Sequence[str]:
         """Send all that was heard to everybody, side by side; sentences on what did not arrive, which the journal has as well.
 
         An interrupt ends the telling and nothing else.
@@ -72,30 +71,26 @@ class Announcer:
         messages, self._heard = self._heard, []
         if not messages or not self._settings.notify.to:
             return ()
-        try:
-            send = deliver or _apprise()
-        except MissingExtra as missing:
-            return (f"nobody was told: {missing}",)
         redactor = Redactor.from_environment(self._environ)
         outbox = [(name, variable, each) for name, variable in self._settings.notify.to.items() for each in messages]
-        arrived: dict[int, str] = {}
-
-        def post(number: int) -> None:
-            _, variable, each = outbox[number]
-            arrived[number] = _posted(send, self._environ.get(variable, ""), variable, redactor, each)
-
-        threads = [threading.Thread(target=post, args=(number,), daemon=True) for number in range(len(outbox))]
-        deadline = time.monotonic() + self._settings.notify.within
-        late = f"no answer within {self._settings.notify.within:g} s"
+        unset = {number for number, (_, variable, _) in enumerate(outbox) if not self._environ.get(variable)}
+        letters = {
+            number: Letter(self._environ[variable], redactor.text(each.title), redactor.text(each.body))
+            for number, (_, variable, each) in enumerate(outbox)
+            if number not in unset
+        }
+        within, late = self._settings.notify.within, f"no answer within {self._settings.notify.within:g} s"
+        ends: Mapping[int, str] = {}
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
+            ends = deliver(list(letters.values()), within) if letters else {}
+        except MissingExtra as missing:
+            late = str(missing)
         except KeyboardInterrupt:
             # what is told here was done before, and nobody may be told otherwise
             late = "interrupted before it answered"
-        failed = [(name, each.event, why) for number, (name, _, each) in enumerate(outbox) if (why := arrived.get(number, late))]
+        arrived = {number: ends.get(place, late) for place, number in enumerate(letters)}
+        arrived |= {number: f"the variable {outbox[number][1]} is not set" for number in unset}
+        failed = [(name, each.event, why) for number, (name, _, each) in enumerate(outbox) if (why := arrived[number])]
         for name, event, why in failed:
             try:
                 journal.append(events.NOTIFICATION_FAILED, {"to": name, "about": event, "reason": why}, now)
@@ -106,30 +101,6 @@ class Announcer:
 
 def _sentences(failed: Sequence[tuple[str, str, str]]) -> Sequence[str]:
     return tuple(f"{name} was not told of {event}: {why}" for name, event, why in failed)
-
-
-def _posted(send: Send, address: str, variable: str, redactor: Redactor, told: Message) -> str:
-    """Why a message did not arrive; empty if it did."""
-    if not address:
-        return f"the variable {variable} is not set"
-    try:
-        delivered = send(address, redactor.text(told.title), redactor.text(told.body))
-    except Exception as error:  # noqa: BLE001 - whatever a delivery service does, the others are told as well
-        return f"its delivery ended with {type(error).__name__}"
-    return "" if delivered else "it was refused, or could not be reached"
-
-
-def _apprise() -> Send:
-    try:
-        import apprise
-    except ImportError:
-        raise MissingExtra("apprise", "notify") from None
-
-    def send(address: str, title: str, body: str) -> bool:
-        post = apprise.Apprise()
-        return post.add(address) and bool(post.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
-
-    return send
 
 
 def _flat(value: Any) -> str:

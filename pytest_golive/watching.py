@@ -89,17 +89,29 @@ def blind(why: str, now: datetime, *, revokes: str) -> Round:
     return Round(decision=nothing, revokes=f"{revokes}: {why}" if revokes else "")
 
 
-def look(declared: Sequence[Item], watched: Sequence[Item], surroundings: Surroundings) -> Decision:
-    """One look at the watched items and at what they require."""
+def look(
+    declared: Sequence[Item], watched: Sequence[Item], surroundings: Surroundings, red: Callable[[Decision], None] | None = None
+) -> Decision:
+    """One look at the watched items and at what they require.
+
+    `red` is told of each red item at once, while slower looks are still under way, by a decision over that item alone.
+    """
     trial = Trial(declared, surroundings)
+    items = {item.id: item for item in watched}
     findings: dict[str, Finding] = {}
+
+    def decided(over: Sequence[Item]) -> Decision:
+        return decision.decide(over, findings, phases={item.phase for item in over}, now=surroundings.now())
+
     try:
-        trial.begin(item.id for item in watched)
-        for item in watched:
-            findings[item.id] = trial.finding(item.id)
+        for finding in trial.as_seen(items):
+            findings[finding.item] = finding
+            alone = decided([items[finding.item]])
+            if red is not None and _is_red(alone.rulings[0]):
+                red(alone)
     finally:
         trial.close()
-    return decision.decide(watched, findings, phases={item.phase for item in watched}, now=surroundings.now())
+    return decided(watched)
 
 
 def judge(seen: Decision, before: Memory, *, patience: int, stops_on: Sequence[str]) -> tuple[Round, Memory]:

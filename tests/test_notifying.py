@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import _thread
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_golive import config, events
+from pytest_golive.courier import Send, deliver
 from pytest_golive.errors import ConfigError
 from pytest_golive.journal import Journal
-from pytest_golive.notifying import Announcer
+from pytest_golive.notifying import Announcer, Deliver
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOTIFY = "notify: {to: {office: NOTIFY_OFFICE, phone: NOTIFY_PHONE}, within: 5s}\n"
@@ -56,11 +60,15 @@ def announcer(tmp_path: Path, environ: Mapping[str, str], text: str = NOTIFY) ->
     return told, Journal(tmp_path / "journal.jsonl", told.hear)
 
 
+def by(send: Send) -> Deliver:
+    """Letters delivered in this process, by this function."""
+    return lambda letters, within: deliver(letters, send, within)
+
+
 def recorded(journal: Journal) -> list[Mapping[str, Any]]:
     return [entry.detail for entry in journal.entries() if entry.event == events.NOTIFICATION_FAILED]
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 def test_a_record_reaches_everybody_over_a_real_socket(tmp_path: Path, webhook: Any) -> None:
     """What the journal records arrives at each address, with the reason and who did it."""
     address, got = webhook
@@ -83,7 +91,7 @@ def test_only_what_is_asked_for_is_announced(tmp_path: Path) -> None:
         (events.ACTIVATED, {}),
     ):
         journal.append(event, detail, NOW)
-    told.send(journal, NOW, lambda _address, title, _body: not sent.append(title))
+    told.send(journal, NOW, by(lambda _address, title, _body: not sent.append(title)))
     assert sorted(sent) == ["NO-GO: Desk, production", "REAL TRADING ENABLED: Desk, production"]
 
 
@@ -94,12 +102,12 @@ def test_what_does_not_arrive_is_told_and_recorded(tmp_path: Path) -> None:
     )
     journal.append(events.DEACTIVATED, {"reason": "why"}, NOW)
 
-    def deliver(address: str, _title: str, _body: str) -> bool:
+    def refuse(address: str, _title: str, _body: str) -> bool:
         if address == "z":
             raise ValueError("secret-token-in-here")
         return False
 
-    said = told.send(journal, NOW, deliver)
+    said = told.send(journal, NOW, by(refuse))
     assert said == (
         "bell was not told of deactivated: its delivery ended with ValueError",
         "office was not told of deactivated: the variable NOTIFY_OFFICE is not set",
@@ -116,10 +124,56 @@ def test_a_silent_address_holds_nothing_up(tmp_path: Path) -> None:
     journal.append(events.STOPPED, {"reason": "no"}, NOW)
     waiting = threading.Event()
     try:
-        said = told.send(journal, NOW, lambda *_: waiting.wait(30))
+        said = told.send(journal, NOW, by(lambda *_: waiting.wait(30)))
     finally:
         waiting.set()
     assert said == ("office was not told of stopped: no answer within 0.02 s",)
+
+
+class Drip(BaseHTTPRequestHandler):
+    """A webhook that takes the message and answers a header at a time, for ever."""
+
+    over: threading.Event
+
+    def do_POST(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.over.wait(0.2):
+            try:
+                self.wfile.write(b"X-Slow: 1\r\n")
+            except OSError:
+                return
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+def test_an_address_that_drips_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """The command ends although the delivery never does, and says that nobody answered."""
+    over = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Drip,), {"over": over}))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    (tmp_path / "golive.yaml").write_text("notify: {to: {office: NOTIFY_OFFICE}, within: 1s}\n")
+    environ = {**os.environ, "NOTIFY_OFFICE": f"json://127.0.0.1:{server.server_port}/"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_golive.cli", "stop", "--reason", "no"],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.returncode == 0, done.stderr
+    assert "office was not told of stopped: no answer within 1 s" in done.stdout + done.stderr
+    assert (tmp_path / "EMERGENCY_STOP").exists()
 
 
 def test_an_interrupt_ends_the_telling_and_nothing_else(tmp_path: Path) -> None:
@@ -133,7 +187,7 @@ def test_an_interrupt_ends_the_telling_and_nothing_else(tmp_path: Path) -> None:
         return waiting.wait(30)
 
     try:
-        said = told.send(journal, NOW, interrupted)
+        said = told.send(journal, NOW, by(interrupted))
     finally:
         waiting.set()
     assert said == ("office was not told of activated: interrupted before it answered",)
@@ -144,7 +198,7 @@ def test_no_secret_leaves_with_a_message(tmp_path: Path) -> None:
     told, journal = announcer(tmp_path, {"NOTIFY_OFFICE": "x", "API_SECRET": "hunter2-hunter2"})
     journal.append(events.STOPPED, {"reason": "the key hunter2-hunter2 leaked"}, NOW)
     bodies: list[str] = []
-    told.send(journal, NOW, lambda _address, _title, body: not bodies.append(body))
+    told.send(journal, NOW, by(lambda _address, _title, body: not bodies.append(body)))
     assert bodies
     assert not any("hunter2" in body for body in bodies)
 

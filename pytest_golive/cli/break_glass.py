@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         asked = before[0].request
     else:
         asked = _asked(options, settings, now)
-    return _sign(options, settings, roster, signer, folder, asked, before, now)
+    return _sign(options, settings, roster, signer, folder, asked, before)
 
 
 def _sign(
@@ -78,7 +78,6 @@ def _sign(
     folder: Path,
     asked: Request,
     before: Sequence[Word],
-    now: datetime,
 ) -> int:
     banner(f"{printable(settings.target.name).upper()} - BREAK GLASS")
     say(f"  in        {asked.environment}, for {asked.lasts}, without a passing run of the gate")
@@ -87,6 +86,8 @@ def _sign(
         say(f"  signed by {printable(word.name)} ({word.role}) at {word.signed_at.isoformat()}")
     if not agreed("break-glass", "This enables REAL TRADING on your word.", "nothing is signed", yes=options.yes):
         return 1
+    # a prompt may have been left open for an hour, and a word counts from when it is given
+    now = datetime.now(UTC).replace(microsecond=0)
     words = (*before, glass.sign(asked, roster=roster, role=options.role, signer=signer, before=before, now=now))
     if len(words) == 1:
         path = glass.keep(folder, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     question = "Real orders may go again after this. Is the reason of the stop gone?"
     if not agreed("resume", question, "trading stays stopped", yes=options.yes):
         return 1
+    now = datetime.now(UTC).replace(microsecond=0)
+    made = replace(made, signed_at=now)
     line = resuming.seal(made, signer=signer, roster=roster)
     with journal_of(settings) as journal:
         resuming.resume(made, line, journal, now)

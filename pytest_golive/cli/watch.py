@@ -23,7 +23,7 @@ from pytest_golive.config import Settings
 from pytest_golive.errors import GoliveError, JournalError, Misuse
 from pytest_golive.guard import state
 from pytest_golive.journal import Journal
-from pytest_golive.model import Outcome, Ruling, Severity
+from pytest_golive.model import Decision, Outcome, Ruling, Severity
 from pytest_golive.redaction import Redactor
 from pytest_golive.sections import BEAT
 from pytest_golive.trial import Surroundings
@@ -145,11 +145,24 @@ class _Watch:
             activated=marker.timestamp if marker else None,
         )
         return watching.judge(
-            watching.look(self._items, self.watched, surroundings),
+            watching.look(self._items, self.watched, surroundings, self._at_once),
             self._memory,
             patience=settings.watch.unclear,
             stops_on=settings.watch.stops_on,
         )
+
+    def _at_once(self, red: Decision) -> None:
+        """Take back what a red item demands, without waiting for the looks that are still under way."""
+        settings, now = self._settings, red.at
+        seen, _ = watching.judge(red, Memory(), patience=settings.watch.unclear, stops_on=settings.watch.stops_on)
+        self._acting = True
+        try:
+            with journal_of(settings, patience=_RECORDING) as journal:
+                told = watching.enforce(settings, journal, seen, now, self._stop)
+        finally:
+            self._acting = False
+        for line in told:
+            _tell(f"{_clock(now)} {printable(redacted(line))}")
 
     def _blind(self, why: str, now: datetime) -> Round:
         """A round that could not be had at all; as many in a row as an item may be unclear revoke."""

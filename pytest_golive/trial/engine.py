@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,6 +107,16 @@ class Trial:
             with self._lock:
                 self._start(run)
         return run.future.result()
+
+    def as_seen(self, ids: Iterable[str]) -> Iterator[Finding]:
+        """The findings of these items as they come, so that nobody waits for the slowest look; late items come last."""
+        runs = [self._runs[identity] for identity in ids]
+        self.begin(run.item.id for run in runs)
+        for future in as_completed([run.future for run in runs if not run.late]):
+            yield future.result()
+        for run in runs:
+            if run.late:
+                yield self.finding(run.item.id)
 
     def close(self) -> None:
         """Let the threads go; what still hangs is a daemon and ends with the process."""

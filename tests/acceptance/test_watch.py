@@ -82,6 +82,24 @@ def test_a_red_flag_takes_the_marker_back(live: Any) -> None:
     assert [each["id"] for each in told["red"]] == ["flag-daily-loss"]
 
 
+def test_a_red_flag_does_not_wait_for_the_slowest_look(live: Any) -> None:
+    """What is red takes the marker back while another item of the round is still being looked at."""
+    waits = "until [ ! -e go_live.active ]; do sleep 0.05; done"
+    slow = item(
+        "slow",
+        phase="monitoring",
+        probe=f'command: {{run: [sh, -c, "{waits}"]}}',
+        expect="expect: {exit: 0}",
+        extra="timeout: 30s",
+    )
+    live.checklist(item("one"), slow, FLAG)
+    live.write("loss.json", LOSS.format(700))
+    done = watch(live)
+    assert "RED   Item flag-daily-loss" in done.text
+    assert "Item slow" not in done.text
+    assert not live.marker.exists()
+
+
 def test_blindness_revokes_after_some_rounds(live: Any) -> None:
     """An item that cannot be checked is borne twice; the third round in a row takes the marker back, and the journal has the
     guard's change of mind.
