@@ -219,6 +219,8 @@ UNDECIDABLE: list[tuple[Any, Any, str]] = [
     ({"lt": 1}, D("NaN"), "NaN, which cannot be compared"),
     ({"gt": 1}, D("Infinity"), "Infinity, which cannot be compared"),
     (1, D("sNaN"), "sNaN, which cannot be compared"),
+    (D("0.5"), D("NaN"), "NaN, which cannot be compared"),
+    (None, 0.5, "a float, which is not JSON-like, which cannot be compared"),
     ({"ne": 1}, D("NaN"), "NaN, which cannot be compared"),
     (D("0.5"), 0.5, "a float, which is not JSON-like, which cannot be compared"),
     ([1], [0.5], "a float, which is not JSON-like, which cannot be compared"),
