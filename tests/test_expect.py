@@ -106,6 +106,7 @@ HOLDS: list[tuple[Any, Any, str, str]] = [
     ({"none": True, "allow_empty": True}, [], "no element: = true", "none of 0 elements"),
     ({"unique": True}, [1, "1", True, None, [1], {"a": 1}], "no element twice", "6 different"),
     ({"unique": True, "allow_empty": True}, [], "no element twice", "0 different"),
+    ({"unique": True}, [{"a": 1}, {"a": 2}], "no element twice", "2 different"),
     ({"age": {"lt": "60s"}}, "2026-11-21T09:59:30Z", "age less than 1 m", 'age 30 s ("2026-11-21T09:59:30Z")'),
     ({"age": {"le": "60s"}}, "2026-11-21T10:59:00+01:00", "age at most 1 m", 'age 1 m ("2026-11-21T10:59:00+01:00")'),
     ({"age": {"ge": "1d"}}, 1_795_168_799, "age at least 1 d", "age 1 d (1795168799)"),
@@ -858,3 +859,23 @@ def test_the_schema_accepts_what_the_compiler_accepts() -> None:
         {"x": {"absent": False}},
     ):
         assert not validator.is_valid(slip), slip
+
+
+@pytest.mark.parametrize("pattern", ["^$", "a?", r"\Z"])
+def test_a_pattern_that_the_empty_text_satisfies_is_refused(pattern: str) -> None:
+    """Also one that no longer text would satisfy: an answer that came back empty is no answer."""
+    assert message({"x": {"matches": pattern}}) == "matches: is satisfied by an empty text, so it holds of everything"
+
+
+def test_what_is_absent_is_told_under_its_path() -> None:
+    """The line of an absence names the path, whether it is absent, there, or its parent is missing."""
+    for facts in ({"a": {}}, {"a": {"b": 1}}, {}):
+        (check,) = judge({"a.b": {"absent": True}}, facts).checks
+        assert check.path == "a.b"
+
+
+def test_faults_say_what_to_do() -> None:
+    """Whoever reads them in a terminal is told to mend them all."""
+    with pytest.raises(ExpectationFaults) as caught:
+        compile_expectation({})
+    assert caught.value.hint == "mend each line that is named"
