@@ -173,17 +173,20 @@ class Guard:
         """Look at everything anew; an exception is a refusal."""
         self._live = None
         wall, boot = self._wall(), self._boottime()
-        self._listen()
-        gone = self._gone()
-        if gone or self._taken:
-            self._burn(self._state.highest)
-            self._taken = False
         self._high = max(self._high, wall)
-        # a clock that was set back must not lower what is remembered, so the larger of both is kept
-        self._state = states.raise_to(self._state_path, self._state.joined(states.State(wall=int(self._high))))
-        if gone:
+        if self._gone():
             self._burn(self._state.highest)
-            self._state = states.raise_to(self._state_path, self._state)
+        # an activation holds this lock while it writes its marker: what is missing or was taken away here came before it
+        with states.locked(self._state_path):
+            self._listen()
+            gone = self._gone()
+            if gone or self._taken:
+                self._burn(self._state.highest)
+                self._taken = False
+            if gone:
+                self._burn(states.read(self._state_path).highest)
+            # a clock that was set back must not lower what is remembered, so the larger of both is kept
+            self._state = states.raise_locked(self._state_path, self._state.joined(states.State(wall=int(self._high))))
         if not wall >= max(self._high, self._state.wall) - SLACK:
             latest = datetime.fromtimestamp(self._state.wall, UTC).isoformat()
             raise TrustError(f"the clock was set back: it has been {latest} already", hint="set the clock right")

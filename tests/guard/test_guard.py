@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import mmap
 import os
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from pytest_golive.errors import Misuse
 from pytest_golive.guard import Guard, Permission, machine_host
 from pytest_golive.guard import machine as machine_module
 from pytest_golive.guard import place as place_module
+from pytest_golive.guard import state as states
 from pytest_golive.signing.keys import SessionKey
 
 
@@ -954,3 +956,27 @@ def test_asking_the_guard_stays_light(stage: Any) -> None:
     answer, modules = done.stdout.splitlines()
     assert answer == "True"
     assert set(modules.split()) <= {"__main__", "cryptography", "pytest_golive", "_cffi_backend", "_openssl", "cffi"}
+
+
+def test_an_activation_while_the_guard_looks_is_not_spent_by_it(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that saw no marker, and waited for the lock until a new activation was complete, lets its orders go."""
+    stage.write(counter=7)
+    guard = stage.guard()
+    assert guard.allows()
+    stage.marker.unlink()
+    locked = states.locked
+
+    @contextlib.contextmanager
+    def activated_first(path: str) -> Iterator[None]:
+        monkeypatch.setattr(states, "locked", locked)
+        with locked(path):
+            stage.write(counter=8, activation_id="b2" * 16)
+            states.raise_locked(path, states.State(highest=8))
+        with locked(path):
+            yield
+
+    monkeypatch.setattr(states, "locked", activated_first)
+    assert guard.allows(), guard.allows().reason
+    assert states.read(str(stage.state)).burned == 7
+    stage.write(counter=7)
+    assert not guard.allows()
