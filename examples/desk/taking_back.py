@@ -8,6 +8,7 @@ when it started, because a restart gives it others.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import re
 import signal
@@ -72,7 +73,7 @@ def restart(home: Home) -> str:
         raise DeskError(f"the pid {pid} is not the desk of {home.path}", hint="find the desk with ps")
     environ = _environment_of(pid)
     os.kill(pid, signal.SIGTERM)
-    _wait(lambda: not home.pid.exists() or home.pid.read_text(encoding="ascii").strip() != str(pid), "the desk did not end")
+    _wait(lambda: not home.pid.exists() and _is_free(home.lock), "the desk did not end")
     ours = {name: value for name, value in environ.items() if name not in read_dotenv(home.dotenv)}
     started = time.time()
     with open(home.system_log.parent / "restart.log", "ab") as log:
@@ -88,6 +89,16 @@ def restart(home: Home) -> str:
 
     _wait(is_up, "the desk did not come up")
     return f"the desk runs again with the pid {process.pid}"
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether no desk holds the home any more; the file of its pid goes a moment before."""
+    with lock.open("a", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def flag_gone(home: Home) -> tuple[bool, str]:
