@@ -124,7 +124,7 @@ class Project:
         return self.root / "go_live.active"
 
     def reports(self) -> list[Path]:
-        return sorted(self.root.glob("reports/*/report.html"))
+        return sorted(self.root.glob("reports/*/report.html"), key=lambda path: path.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True)
